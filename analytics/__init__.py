@@ -1,0 +1,1 @@
+"""Pure analytics: arrays in, arrays out; no socket, file, database, clock or framework."""

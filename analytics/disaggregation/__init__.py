@@ -1,0 +1,1 @@
+"""A home's interval energy split into appliance classes, without labels; see `model.disaggregate`."""

@@ -1,0 +1,174 @@
+"""What the stages of the disaggregation take and give: homes as compressed rows, energy per interval."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.calendar import SECOND_US
+from analytics.errors import BrokenContractError
+from analytics.kernels.checks import require_array, require_offsets
+from analytics.kernels.standby import daily_statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomesBatch:
+    """Interval energy and local days of a batch of homes, each home a row.
+
+    A home's days are up to 13 weeks of context followed by its target days. Target days are the first
+    days of one calendar month, up to all of it, so that printed days depend on no later day.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (h + 1,)
+        Home `i` has the intervals `offsets[i]:offsets[i + 1]`, in order of start.
+    start_us : ndarray of int64, shape (n,), [µs since the epoch, UTC]
+    duration_s : ndarray of int32, shape (n,), [s]
+    energy_uwh : ndarray of int64, shape (n,), [µWh]
+        Never negative; every interval whose energy counts, estimated ones included.
+    is_valid : ndarray of bool, shape (n,)
+        Intervals that show when energy was used: `analytics.quality.profile_mask`. An estimated
+        interval, or a daily register spread over its hours, counts in totals and teaches nothing.
+    edge_offsets : ndarray of int64, shape (h + 1,)
+        Home `i` has the day edges `edge_offsets[i]:edge_offsets[i + 1]`, one more than its days.
+    day_edges_us : ndarray of int64, shape (days + h,), [µs since the epoch, UTC]
+        From `analytics.calendar.day_edges_us`.
+    first_day : ndarray of int64, shape (h,), [days since 1970-01-01]
+        The local date of each home's first day, context included.
+    n_context_days : ndarray of int64, shape (h,)
+        Days before the target days.
+
+    Raises
+    ------
+    BrokenContractError
+        A shape, a dtype or an offset is not as said.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    start_us: npt.NDArray[np.int64]
+    duration_s: npt.NDArray[np.int32]
+    energy_uwh: npt.NDArray[np.int64]
+    is_valid: npt.NDArray[np.bool_]
+    edge_offsets: npt.NDArray[np.int64]
+    day_edges_us: npt.NDArray[np.int64]
+    first_day: npt.NDArray[np.int64]
+    n_context_days: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        require_offsets("offsets", self.offsets, self.start_us.size)
+        require_offsets("edge_offsets", self.edge_offsets, self.day_edges_us.size)
+        require_array("first_day", self.first_day, np.int64, self.n_homes)
+        require_array("n_context_days", self.n_context_days, np.int64, self.n_homes)
+        if self.edge_offsets.size != self.offsets.size:
+            raise BrokenContractError("offsets and edge_offsets are of the same homes")
+        if np.any(self.n_context_days < 0) or np.any(self.n_context_days > np.diff(self.day_offsets)):
+            raise BrokenContractError("n_context_days lies between 0 and the days of the home")
+
+    @property
+    def n_homes(self) -> int:
+        """Homes in the batch."""
+        return self.offsets.size - 1
+
+    @property
+    def day_offsets(self) -> npt.NDArray[np.int64]:
+        """Home `i` has the days `day_offsets[i]:day_offsets[i + 1]`, context included."""
+        return self.edge_offsets - np.arange(self.n_homes + 1)
+
+    @property
+    def is_target(self) -> npt.NDArray[np.bool_]:
+        """Mark the target days among all days, shape (days,)."""
+        n_days = np.diff(self.day_offsets)
+        day_of_home = np.arange(self.day_offsets[-1]) - np.repeat(self.day_offsets[:-1], n_days)
+        return day_of_home >= np.repeat(self.n_context_days, n_days)
+
+    @property
+    def target_offsets(self) -> npt.NDArray[np.int64]:
+        """Home `i` has the target days `target_offsets[i]:target_offsets[i + 1]`."""
+        n_target = np.diff(self.day_offsets) - self.n_context_days
+        return np.concatenate(([0], np.cumsum(n_target))).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredDays:
+    """Stage 0, quality: what was measured on each day, context included; gaps are never imputed.
+
+    Parameters
+    ----------
+    total_uwh : ndarray of int64, shape (days,), [µWh]
+        Estimated intervals included.
+    valid_s, expected_s : ndarray of int64, shape (days,), [s]
+        Validly measured time, at most the length of the local day, and that length.
+    minimum_w : ndarray of float64, shape (days,), [W]
+        Least valid power; infinite without any.
+    resolution_s : ndarray of float64, shape (h,), [s]
+        Mean length of a home's valid intervals; 0 without any.
+    """
+
+    total_uwh: npt.NDArray[np.int64]
+    valid_s: npt.NDArray[np.int64]
+    expected_s: npt.NDArray[np.int64]
+    minimum_w: npt.NDArray[np.float64]
+    resolution_s: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageEnergy:
+    """What one stage found: energy of its class per interval and day, and how sure it is.
+
+    Parameters
+    ----------
+    appliance : str
+    interval_uwh : ndarray of int64, shape (n,), [µWh]
+        Between 0 and the residual the stage was given.
+    day_uwh : ndarray of int64, shape (days,), [µWh]
+        The sums of `interval_uwh` over the local days, context included.
+    day_variance_wh2 : ndarray of float64, shape (days,), [Wh²]
+    """
+
+    appliance: str
+    interval_uwh: npt.NDArray[np.int64]
+    day_uwh: npt.NDArray[np.int64]
+    day_variance_wh2: npt.NDArray[np.float64]
+
+
+Stage = Callable[[HomesBatch, MeasuredDays, npt.NDArray[np.int64]], StageEnergy]
+"""A stage reads the batch, its measured days and the residual of the stages before it [µWh]."""
+
+
+def measure_days(batch: HomesBatch) -> MeasuredDays:
+    """Return what was measured on each day of each home.
+
+    Raises
+    ------
+    BrokenContractError
+        A home's intervals are not in order, or an array has another dtype or shape.
+    """
+    total_uwh, valid_s, n_valid, minimum_w = daily_statistics(
+        offsets=batch.offsets,
+        start_us=batch.start_us,
+        duration_s=batch.duration_s,
+        energy_uwh=batch.energy_uwh,
+        is_valid=batch.is_valid,
+        edge_offsets=batch.edge_offsets,
+        edges_us=batch.day_edges_us,
+    )
+    is_last_edge = np.zeros(batch.day_edges_us.size, dtype=np.bool_)
+    is_last_edge[batch.edge_offsets[1:] - 1] = True
+    lengths_us = np.diff(batch.day_edges_us, append=0)[~is_last_edge]
+    home_valid_s = sum_rows(batch.day_offsets, valid_s)
+    home_n_valid = sum_rows(batch.day_offsets, n_valid)
+    expected_s = lengths_us // SECOND_US
+    return MeasuredDays(
+        total_uwh=total_uwh,
+        valid_s=np.minimum(valid_s, expected_s),
+        expected_s=expected_s,
+        minimum_w=minimum_w,
+        resolution_s=home_valid_s / np.maximum(home_n_valid, 1),
+    )
+
+
+def sum_rows(offsets: npt.NDArray[np.int64], amounts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the exact sum of each row of integers, 0 for an empty one."""
+    running = np.concatenate(([0], np.cumsum(amounts))).astype(np.int64)
+    return running[offsets[1:]] - running[offsets[:-1]]

@@ -1,0 +1,5 @@
+"""Compiled loops over arrays and scalars; the only package that imports numba.
+
+Each public function checks the dtypes and shapes its compiled core relies on, and has an independent
+naive twin in `tests/reference`.
+"""

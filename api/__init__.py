@@ -1,0 +1,1 @@
+"""The HTTP edge: parse, authorise, call a pipeline, shape the answer."""

@@ -1,0 +1,164 @@
+"""JSON as it goes over the wire: bodies in, answers out, pages of lists."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response
+
+from api.auth.access import AnyRequest
+from pipelines.errors import RejectedInput
+from pipelines.fields import NUL, instant
+
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+_HIGHEST_OFFSET = 2**62
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def read_json(body: bytes) -> Any:
+    """Return a request's JSON body; fractions keep every digit.
+
+    Raises
+    ------
+    RejectedInput
+        The body is not JSON; the text says where.
+    """
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        raise RejectedInput({"detail": [f"JSON parse error - {error}"]}) from None
+    except RecursionError:
+        raise RejectedInput({"detail": ["JSON parse error - nested too deeply"]}) from None
+
+
+def utc_text(at: datetime) -> str:
+    """Return an instant as ISO 8601 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def wire(value: Any) -> Any:
+    """Return what JSON shows of a stored value: decimals as strings, instants in UTC."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, UUID | date):
+        return str(value)
+    if isinstance(value, list):
+        return [wire(item) for item in value]
+    if isinstance(value, dict):
+        return {key: wire(item) for key, item in value.items()}
+    return value
+
+
+def json_response(content: Any, status: int = 200) -> Response[bytes]:
+    """Return ``content`` as a JSON answer."""
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+
+
+def query_text(request: AnyRequest, name: str) -> str | None:
+    """Return a query parameter, None where it is absent or empty.
+
+    Raises
+    ------
+    RejectedInput
+        It holds a null character.
+    """
+    value: str | None = request.query_params.get(name)
+    if value and "\0" in value:
+        raise RejectedInput({name: [NUL]})
+    return value or None
+
+
+def query_instant(request: AnyRequest, name: str) -> datetime | None:
+    """Return a query parameter as an instant.
+
+    Raises
+    ------
+    RejectedInput
+        Malformed, without a zone, or out of range.
+    """
+    text = query_text(request, name)
+    if text is None:
+        return None
+    try:
+        return instant(text.replace(" ", "+"))  # an unescaped plus sign arrives as a space
+    except ValueError as error:
+        raise RejectedInput({name: [str(error)]}) from None
+
+
+def query_uuid(request: AnyRequest, name: str) -> UUID | None:
+    """Return a query parameter as an id.
+
+    Raises
+    ------
+    RejectedInput
+        It is not a UUID.
+    """
+    text = query_text(request, name)
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise RejectedInput({name: [f'"{text[:50]}" is not a valid UUID.']}) from None
+
+
+def _whole(request: AnyRequest, name: str, default: int, low: int) -> int:
+    text = query_text(request, name)
+    if text is None:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        raise RejectedInput({name: ["A valid integer is required."]}) from None
+    if not low <= number <= _HIGHEST_OFFSET:
+        raise RejectedInput({name: [f"Ensure this value is greater than or equal to {low}."]})
+    return number
+
+
+def page_bounds(request: AnyRequest) -> tuple[int, int]:
+    """Return limit (default 100, at most 1000) and offset of a list.
+
+    Raises
+    ------
+    RejectedInput
+        One of them is not a whole number, or negative.
+    """
+    return min(_whole(request, "limit", DEFAULT_LIMIT, 1), MAX_LIMIT), _whole(request, "offset", 0, 0)
+
+
+def page(request: AnyRequest, count: int, limit: int, offset: int, results: list[Any]) -> Response[bytes]:
+    """Return one page of a list with the addresses of its neighbours."""
+    following = offset + limit if offset + limit < count else None
+    preceding = max(0, offset - limit) if offset > 0 else None
+    return json_response(
+        {
+            "count": count,
+            "next": _page_address(request, limit, following),
+            "previous": _page_address(request, limit, preceding),
+            "results": results,
+        }
+    )
+
+
+def _page_address(request: AnyRequest, limit: int, offset: int | None) -> str | None:
+    if offset is None:
+        return None
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in {"limit", "offset"}]
+    query = urlencode([*kept, ("limit", limit), *([("offset", offset)] if offset else [])])
+    return str(request.url.with_replacements(query=query))
+
+
+def identifier(text: str, *, integer: bool) -> UUID | int | None:
+    """Return a path's id; None where no row can have it."""
+    try:
+        if not integer:
+            return UUID(text)
+        number = int(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < 2**63 else None

@@ -1,0 +1,1 @@
+"""One DAG per file, each task one call into `pipelines.steps`."""

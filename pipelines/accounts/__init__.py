@@ -1,0 +1,1 @@
+"""Organizations, users, tokens, API clients and sources: who may come in, and with what."""

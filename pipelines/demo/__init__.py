@@ -1,0 +1,1 @@
+"""`wattloom demo`: the whole platform on one machine, from a meter's readings to a printed report."""

@@ -1,0 +1,70 @@
+"""Deleting devices, series and organizations: readings live in hypertables, which no foreign key reaches.
+
+The parent row goes first: its channels go with it, which waits for writers under way and turns later ones away;
+only then are the readings deleted, so none can slip in behind.
+"""
+
+import sqlalchemy as sa
+
+from pipelines.crud import Row
+from pipelines.db import tables
+from pipelines.metering.changes import mark_devices_changed
+
+_OF_DEVICE = (
+    tables.meter_reading,
+    tables.meter_reading_version,
+    tables.interval_energy,
+    tables.daily_energy,
+    tables.reading_change,
+    tables.energy_change,
+    tables.day_change,
+    tables.disaggregation_run,
+    tables.disaggregation_day,
+    tables.appliance_energy,
+    tables.appliance_cycle,
+)
+
+
+def delete_traces(connection: sa.Connection, sensors: list[int]) -> None:
+    """Delete every reading and result of devices that no longer exist."""
+    if not sensors:
+        return
+    for table in _OF_DEVICE:
+        connection.execute(sa.delete(table).where(table.c.device_id.in_(sensors)))
+    for rollup in ("energy_hourly_v1", "energy_daily_utc_v1"):
+        kind = connection.scalar(
+            sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": f"wattloom.{rollup}"}
+        )
+        if kind in {"r", b"r"}:  # a continuous aggregate forgets them at its next refresh
+            connection.execute(sa.text(f"DELETE FROM wattloom.{rollup} WHERE device_id = ANY(:ids)"), {"ids": sensors})
+
+
+def before_device(connection: sa.Connection, row: Row) -> None:
+    """Delete a device with all its traces."""
+    connection.execute(sa.delete(tables.meter_device).where(tables.meter_device.c.id == row["id"]))
+    delete_traces(connection, [row["sensor_id"]])
+
+
+def before_series(connection: sa.Connection, row: Row) -> None:
+    """Delete a series with its readings; the energy of their devices is derived again without them."""
+    channel, device = tables.reading_channel, tables.meter_device
+    affected = (
+        sa.select(device.c.id)
+        .join(channel, channel.c.device_id == device.c.sensor_id)
+        .where(channel.c.series_id == row["series_key"])
+    )
+    mark_devices_changed(connection, affected)
+    connection.execute(sa.delete(tables.meter_reading_series).where(tables.meter_reading_series.c.id == row["id"]))
+    for table in (tables.meter_reading, tables.meter_reading_version):
+        connection.execute(sa.delete(table).where(table.c.series_id == row["series_key"]))
+
+
+def before_organization(connection: sa.Connection, row: Row) -> None:
+    """Delete an organization with everything it owns."""
+    sensors = list(
+        connection.scalars(
+            sa.select(tables.meter_device.c.sensor_id).where(tables.meter_device.c.organization_id == row["id"])
+        )
+    )
+    connection.execute(sa.delete(tables.organization).where(tables.organization.c.id == row["id"]))
+    delete_traces(connection, sensors)

@@ -1,0 +1,164 @@
+"""Settings come from ``WATTLOOM_*`` environment variables, are checked once, and are documented in one table."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pipelines.errors import WrongSetting
+
+PREFIX = "WATTLOOM_"
+USED_BY_TESTS = frozenset({"WATTLOOM_TEST_DATABASE_URL", "WATTLOOM_DATA_DIR"})
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if value.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _factor(value: str) -> Decimal:
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise ValueError("expected a number") from error
+    if not number.is_finite() or number <= 0:
+        raise ValueError("expected a number above zero")
+    return number
+
+
+def _instant(value: str) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("expected an ISO 8601 instant with an offset, such as 2026-03-03T06:00:00Z")
+    return instant
+
+
+def _database_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("expected postgresql://user:password@host:port/database")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("expected an IANA time zone, such as Europe/Stockholm")
+    return value
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def _setting(doc: str, parse: Callable[[str], Any], default: Any) -> Any:
+    return field(default=default, metadata={"doc": doc, "parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting with its default; ``Settings.from_environment`` is how a process gets them."""
+
+    home: Path = _setting("Folder of the embedded server, secrets and Airflow", _path, Path(".wattloom"))
+    database_url: str | None = _setting(
+        "PostgreSQL or TimescaleDB server; empty: the embedded server under the home", _database_url, None
+    )
+    env: str = _setting("development or production", _choice("development", "production"), "development")
+    clock: datetime | None = _setting(
+        "Instant at which the process's clock starts (never in production)", _instant, None
+    )
+    secret_key: str | None = _setting(
+        "Signs tokens, at least 32 characters; empty: generated once and kept in the home", _text, None
+    )
+    log_level: str = _setting("debug, info, warning or error", _choice("debug", "info", "warning", "error"), "info")
+    database_pool: int = _setting("Connections kept per process", _whole(1, 200), 8)
+    max_body_mb: int = _setting("Largest request body [MB]", _whole(1, 1024), 32)
+    allow_token_auth: bool = _setting("Accept the staff Token", _flag, True)
+    jwt_expiration_s: int = _setting("Life of a JWT [s]", _whole(60, 86_400), 1200)
+    access_token_s: int = _setting("Life of a Bearer access token [s]", _whole(60, 604_800), 43_200)
+    refresh_token_days: int = _setting("Life of a refresh token [days]", _whole(1, 3650), 30)
+    default_meter_timezone: str = _setting("Zone of devices whose type has no config", _zone, "UTC")
+    allow_unconfigured_devices: bool = _setting(
+        "Accept readings of devices without a type or config", _flag, False
+    )
+    staged_data_retention_days: int = _setting("Staged readings are kept this long [days]", _whole(1, 3650), 30)
+    data_retention_days: int | None = _setting(
+        "Raw readings and events are kept this long [days]; empty: for ever", _whole(1, 36_500), None
+    )
+    carbon_kg_per_kwh: Decimal = _setting("Carbon of one kWh [kg CO2]", _factor, Decimal("0.519"))
+    tree_kg_per_day: Decimal = _setting("Carbon one tree takes up a day [kg CO2]", _factor, Decimal("0.06034"))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check all settings.
+
+        Raises
+        ------
+        WrongSetting
+            A variable is unknown, malformed, or contradicts another; the text names it, never its value.
+        """
+        env = os.environ if environment is None else environment
+        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        for name in env:
+            if name.startswith(PREFIX) and name not in known and name not in USED_BY_TESTS:
+                raise WrongSetting(f"{name} is not a setting of Wattloom (see docs/settings.md)")
+        values: dict[str, Any] = {}
+        for name, spec in known.items():
+            text = env.get(name, "").strip()
+            if text:
+                try:
+                    values[spec.name] = spec.metadata["parse"](text)
+                except ValueError as error:
+                    reason = str(error) if str(error).startswith("expected") else f"expected {spec.metadata['doc']}"
+                    raise WrongSetting(f"{name} is wrong: {reason}") from None
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.clock is not None and self.env == "production":
+            raise WrongSetting("WATTLOOM_CLOCK is not allowed together with WATTLOOM_ENV=production")
+        if self.secret_key is not None and len(self.secret_key) < 32:
+            raise WrongSetting("WATTLOOM_SECRET_KEY is too short: at least 32 characters")
+        if self.env == "production" and self.secret_key is None:
+            raise WrongSetting("WATTLOOM_SECRET_KEY is required with WATTLOOM_ENV=production")
+
+    @classmethod
+    def table(cls) -> str:
+        """Return the settings as the Markdown table of ``docs/settings.md``."""
+        rows = ["| variable | default | meaning |", "|---|---|---|"]
+        for spec in fields(cls):
+            default = "" if spec.default is None else str(spec.default).lower() if isinstance(
+                spec.default, bool
+            ) else str(spec.default)
+            rows.append(f"| `{PREFIX}{spec.name.upper()}` | {f'`{default}`' if default else ''} | {spec.metadata['doc']} |")
+        return "\n".join(rows) + "\n"

@@ -1,0 +1,1 @@
+"""Simulated meters and physically plausible households, for the demo and the tests."""

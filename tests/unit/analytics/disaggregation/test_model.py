@@ -1,0 +1,194 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analytics.disaggregation.model import MODEL_VERSION, disaggregate
+from analytics.disaggregation.priors import FRIDGE_MEAN_W
+from analytics.errors import BrokenContractError
+from tests.unit.analytics.disaggregation.homes import batch_of, home
+
+
+def with_evening_load(subject, *, extra_w=1500.0):
+    """Add a load in every fourth half hour or so."""
+    energy_uwh = subject.energy_uwh.copy()
+    energy_uwh[::4] += np.int64(round(extra_w * 1800 / 0.0036))
+    return replace(subject, energy_uwh=energy_uwh)
+
+
+def part(result, appliance):
+    return result.parts_mwh[:, result.appliances.index(appliance)]
+
+
+def assert_is_exact(result, *homes):
+    assert np.all(result.parts_mwh >= 0)
+    assert result.parts_mwh.sum(axis=1).tolist() == result.total_mwh.tolist()
+    assert np.all((result.confidence >= 0) & (result.confidence <= 1))
+    for i, subject in enumerate(homes):
+        rows = slice(result.target_offsets[i], result.target_offsets[i + 1])
+        inside = subject.start_us >= subject.edges_us[subject.n_context_days]
+        assert abs(int(result.total_mwh[rows].sum()) * 1000 - int(subject.energy_uwh[inside].sum())) <= 500
+
+
+@pytest.mark.parametrize(("month", "n_days", "odd_day", "hours"), [(3, 31, 30, 23), (10, 31, 26, 25)])
+def test_months_with_a_clock_change_have_days_of_their_length(month, n_days, odd_day, hours):
+    subject = home(2013, month, interval_s=900)
+
+    result = disaggregate(batch_of(subject))
+
+    assert_is_exact(result, subject)
+    assert result.total_mwh.size == n_days
+    assert result.total_mwh[odd_day] == hours * 100_000
+    assert result.total_mwh[0] == 24 * 100_000
+    assert result.expected_s[odd_day] == result.valid_s[odd_day] == hours * 3600
+
+
+def test_a_constant_load_is_standby_at_quarter_hours():
+    subject = home(2023, 9, interval_s=900)
+
+    result = disaggregate(batch_of(subject))
+
+    assert result.model_version == MODEL_VERSION
+    assert result.appliances == ("standby", "others")
+    assert part(result, "others").max() <= 1
+    assert result.confidence.tolist() == [[1.0, 1.0]]
+
+
+def test_an_hourly_least_power_still_holds_most_of_a_fridge():
+    result = disaggregate(batch_of(home(2023, 9, interval_s=3600)))
+
+    standby_w = part(result, "standby").sum() / 1000 / (30 * 24)
+    assert standby_w == pytest.approx(100 - 0.7 * FRIDGE_MEAN_W, abs=0.01)
+
+
+def test_standby_is_the_level_below_the_loads():
+    subject = with_evening_load(home(2023, 9))
+
+    result = disaggregate(batch_of(subject))
+
+    assert_is_exact(result, subject)
+    standby_w = part(result, "standby").sum() / 1000 / (30 * 24)
+    assert 90 < standby_w < 100
+    assert part(result, "others").sum() / 1000 / (30 * 24) == pytest.approx(375 + 100 - standby_w, abs=0.01)
+
+
+def test_a_party_week_is_shrunk_towards_thirteen_weeks():
+    quiet = home(2023, 9, context_days=91, interval_s=900)
+    week = slice(-7 * 96 - 6 * 96, -6 * 96)  # Monday 18 to Sunday 24
+    energy_uwh = quiet.energy_uwh.copy()
+    energy_uwh[week] *= 2
+
+    standby = part(disaggregate(batch_of(replace(quiet, energy_uwh=energy_uwh))), "standby")
+
+    assert standby[16] == 24 * 100_000
+    assert standby[17:24].tolist() == [24 * 170_000] * 7  # 100 + 0.7 (200 - 100) W
+    assert standby[24] == 24 * 100_000
+
+
+def test_context_teaches_but_is_not_given():
+    subject = home(2023, 9, context_days=91, interval_s=900)
+    energy_uwh = subject.energy_uwh.copy()
+    energy_uwh[: 91 * 96] //= 2
+
+    result = disaggregate(batch_of(replace(subject, energy_uwh=energy_uwh)))
+
+    assert result.total_mwh.size == 30
+    # Most days of the week of Friday 1 are context at 50 W; the next whole week at 100 W weighs 0.7.
+    assert part(result, "standby")[:3].tolist() == [24 * 50_000] * 3
+    assert part(result, "standby")[3:10].tolist() == [24 * 85_000] * 7
+
+
+def test_an_all_gap_month_gives_nothing_with_no_confidence():
+    subject = home(2013, 3)
+    empty = replace(
+        subject,
+        start_us=subject.start_us[:0],
+        duration_s=subject.duration_s[:0],
+        energy_uwh=subject.energy_uwh[:0],
+        is_valid=subject.is_valid[:0],
+    )
+
+    result = disaggregate(batch_of(empty))
+
+    assert result.parts_mwh.tolist() == [[0, 0]] * 31
+    assert result.confidence.tolist() == [[0.0, 0.0]]
+    assert result.valid_s.sum() == 0
+
+
+def test_a_zero_home_is_zero_and_certain():
+    result = disaggregate(batch_of(home(2023, 9, power_w=0.0)))
+
+    assert result.parts_mwh.sum() == 0
+    assert result.confidence.tolist() == [[1.0, 1.0]]
+
+
+def test_a_one_day_month_is_disaggregated():
+    subject = with_evening_load(home(2023, 9, n_days=1))
+
+    result = disaggregate(batch_of(subject))
+
+    assert_is_exact(result, subject)
+    assert result.total_mwh.size == 1
+    assert part(result, "standby")[0] > 0
+
+
+def test_a_single_interval_is_too_little_to_tell_standby():
+    subject = home(2023, 9)
+    single = replace(
+        subject,
+        start_us=subject.start_us[100:101],
+        duration_s=subject.duration_s[100:101],
+        energy_uwh=subject.energy_uwh[100:101],
+        is_valid=subject.is_valid[100:101],
+    )
+
+    result = disaggregate(batch_of(single))
+
+    assert_is_exact(result, single)
+    assert part(result, "standby").sum() == 0
+    assert part(result, "others")[2] == 50_000
+    assert result.confidence.max() < 0.01
+
+
+def test_estimated_intervals_count_in_the_total_and_teach_nothing():
+    subject = home(2023, 9, interval_s=900)
+    is_valid = subject.is_valid.copy()
+    is_valid[: 5 * 96] = False
+    energy_uwh = subject.energy_uwh.copy()
+    energy_uwh[: 5 * 96] //= 10
+
+    result = disaggregate(batch_of(replace(subject, is_valid=is_valid, energy_uwh=energy_uwh)))
+
+    assert result.total_mwh[:5].tolist() == [240_000] * 5
+    assert part(result, "standby")[:5].tolist() == [0] * 5
+    assert part(result, "standby")[5:].min() >= 2_399_999
+    assert result.confidence[0, 0] == pytest.approx(25 / 30)
+
+
+def test_standby_is_never_more_than_the_day_uses():
+    subject = home(2023, 9, interval_s=900)
+    energy_uwh = subject.energy_uwh.copy()
+    energy_uwh[10 * 96 : 11 * 96] //= 4
+
+    result = disaggregate(batch_of(replace(subject, energy_uwh=energy_uwh)))
+
+    assert result.parts_mwh[10].tolist() == [600_000, 0]
+
+
+def test_no_home_gives_no_result():
+    result = disaggregate(batch_of())
+
+    assert result.parts_mwh.shape == (0, 2)
+    assert result.confidence.shape == (0, 2)
+
+
+def test_wrong_batches_are_our_bug():
+    subject = home(2023, 9)
+    for wrong in (
+        {"energy_uwh": -subject.energy_uwh},
+        {"start_us": subject.start_us[::-1].copy()},
+        {"duration_s": subject.duration_s * 0},
+        {"n_context_days": 31},
+    ):
+        with pytest.raises(BrokenContractError):
+            disaggregate(batch_of(replace(subject, **wrong)))
