@@ -24,13 +24,13 @@ NORMAL_MAD = 1.4826
 
 
 @njit(cache=True, nogil=True)
-def _is_sound(start_us: Any, duration_s: Any, energy_uwh: Any, first: Any, stop: Any) -> Any:
+def _is_sound(start_us: Any, duration_s: Any, energy_uwh: Any) -> Any:
     """Tell whether a home's intervals are in order, last at least a second and carry no negative energy."""
     faults = 0
-    for i in range(first, stop):
-        faults += (duration_s[i] <= 0) | (energy_uwh[i] < 0)
-    for i in range(first + 1, stop):
-        faults += start_us[i] <= start_us[i - 1]
+    for i in range(start_us.size):
+        faults += int(duration_s[i] <= 0) + int(energy_uwh[i] < 0)
+    for before_us, after_us in zip(start_us[:-1], start_us[1:]):  # noqa: B905, RUF007 - numba knows neither
+        faults += int(after_us <= before_us)
     return faults == 0
 
 
@@ -53,7 +53,7 @@ def _daily_statistics(  # noqa: PLR0917 - compiled code takes positions
     is_sound = True
     for home in range(n_homes):
         i, stop = offsets[home], offsets[home + 1]
-        is_sound = is_sound and _is_sound(start_us, duration_s, energy_uwh, i, stop)
+        is_sound = _is_sound(start_us[i:stop], duration_s[i:stop], energy_uwh[i:stop])
         if not is_sound:
             break
         edges = edges_us[edge_offsets[home] : edge_offsets[home + 1]]

@@ -207,6 +207,7 @@ CREATE TABLE wattloom.reading_channel (
     series_id integer NOT NULL REFERENCES wattloom.meter_reading_series (series_key) ON DELETE CASCADE,
     first_at timestamptz,
     last_at timestamptz,
+    spacing_s integer,
     PRIMARY KEY (device_id, series_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX reading_channel_series_id ON wattloom.reading_channel (series_id);

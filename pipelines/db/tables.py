@@ -258,6 +258,7 @@ reading_channel = _table(
     ),
     _at("first_at", nullable=True),
     _at("last_at", nullable=True),
+    sa.Column("spacing_s", sa.Integer),
 )
 reading_change = _table(
     "reading_change",

@@ -6,14 +6,13 @@ setting changes: they are not started at all (a launcher before `airflow` on the
 ``--skip-serve-logs``). The API server reads finished tasks' log files itself, being on the same machine.
 """
 
-import json
 import os
 import secrets
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from cryptography.fernet import Fernet
 
 from pipelines.db.embedded import EmbeddedServer
 from pipelines.demo.client import HOST, JsonClient, free_port
+from pipelines.demo.files import read_private, write_private
 from pipelines.demo.process import DemoProcess, child_environment
 from pipelines.errors import SourceUnavailable
 
@@ -50,15 +50,17 @@ class Secrets:
     @classmethod
     def kept_in(cls, file: Path) -> "Secrets":
         """Return the secrets of ``file``, made and written for the owner only where there are none."""
-        if not file.exists():
+        kept = read_private(file)
+        if kept is None:
             made = cls(
                 jwt_secret=secrets.token_urlsafe(64),
                 secret_key=secrets.token_urlsafe(48),
                 fernet_key=Fernet.generate_key().decode(),
                 password=secrets.token_urlsafe(12),
             )
-            write_private(file, {name: getattr(made, name) for name in cls.__slots__})
-        return cls(**json.loads(file.read_text()))
+            write_private(file, asdict(made))
+            return made
+        return cls(**kept)
 
 
 class AirflowStandalone:
@@ -138,6 +140,10 @@ class AirflowStandalone:
             names = ", ".join(sorted({task["task_id"] for task in tasks})) or "no task"
             logs = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
             raise SourceUnavailable(f"the run of {dag_id} failed at {names}; its logs are in {logs}")
+
+    def require_running(self) -> None:
+        """Raise `SourceUnavailable` where Airflow has ended."""
+        self._process.require_running()
 
     def stop(self) -> None:
         """Stop Airflow and everything it started."""
@@ -225,12 +231,3 @@ class AirflowStandalone:
         # Tasks are forked: each keeps to one thread, and to thread pools that survive a fork.
         threads = {"NUMBA_THREADING_LAYER": "forksafe", "NUMBA_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
         return variables | threads | {"AIRFLOW_HOME": str(self.home), "NO_COLOR": "1"}
-
-
-def write_private(file: Path, content: object) -> None:
-    """Write ``content`` as JSON to ``file``, readable by its owner only, whole or not at all."""
-    draft = file.with_name(f".{file.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        json.dump(content, stream, indent=2)
-    draft.replace(file)

@@ -22,21 +22,25 @@ def report_panel(report: Report, *, title: str) -> RenderableType:
     metrics = report["day_by_day_metrics"]
     carbon = report["carbon_footprint"]
     most, least = metrics["max_month_consumption"], metrics["min_month_consumption"]
-    lines = [
+    totals = (
         f"total {metrics['total_month_consumption']:.2f} kWh"
         f"   a day {metrics['average_month_consumption']:.2f} kWh"
         f"   most {most['total_consumption']:.2f} on {most['day']}"
-        f"   least {least['total_consumption']:.2f} on {least['day']}",
+        f"   least {least['total_consumption']:.2f} on {least['day']}"
+    )
+    missing = report["disaggregation_metrics"]["disconnection_percentage"]
+    rest = (
         f"{carbon['kgco2']:.1f} kg CO2, what {carbon['trees']:.1f} trees take up in the time"
-        f"   {report['disaggregation_metrics']['disconnection_percentage']:.1f} % of the intervals are missing",
-    ]
+        f"   {missing:.1f} % of the intervals are missing"
+    )
     return Panel(
         Group(
             daily_chart(metrics["days"]),
             Text(),
             appliance_chart(report["disaggregation_metrics"]["appliances"]),
             Text(),
-            *(Text(line) for line in lines),
+            Text(totals),
+            Text(rest),
         ),
         title=title,
         expand=False,
@@ -59,7 +63,7 @@ def daily_chart(days: Sequence[Mapping[str, Any]]) -> Text:
     chart.append(f"{'kWh':>7} ")
     for day in days:
         number = date.fromisoformat(day["day"]).day
-        chart.append(f"{number:<2}" if number % 5 == 1 or number < 10 and number == 1 else "  ", style="dim")
+        chart.append(f"{number:<2}" if number % 5 == 1 else "  ", style="dim")
     chart.append("\n        ")
     chart.append("█ weekday", style=_WEEKDAY)
     chart.append("  ")

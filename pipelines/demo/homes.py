@@ -1,4 +1,4 @@
-"""The demo's homes and what their meters deliver: three time zones, two spacings, intervals and a register."""
+"""The demo's homes and what their meters deliver: three zones, two spacings, intervals and a register."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _Reading = dict[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoHome:
-    """A simulated household and its meter; a register starts so high that it rolls over within the archive."""
+    """A simulated household and its meter; a register starts high enough to roll over within the archive."""
 
     meter: str
     title: str
@@ -169,7 +169,8 @@ def deliver(api: JsonClient, readings: list[_Reading]) -> Iterator[int]:
         part = readings[first : first + _BATCH]
         answer = api.post(f"{_METERING}/new-meter-readings", part)
         if answer["accepted"] != len(part):
-            raise BrokenContract(f"{answer['accepted']} of {len(part)} readings were accepted: {answer['rejected'][:3]}")
+            refused = answer["rejected"][:3]
+            raise BrokenContract(f"{answer['accepted']} of {len(part)} readings were accepted: {refused}")
         yield len(part)
 
 

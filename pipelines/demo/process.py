@@ -70,7 +70,7 @@ class DemoProcess:
         if self._child is not None:
             _end_session(self._child.pid, self._child)
             self._child = None
-        self._pid_file.unlink(missing_ok=True)
+            self._pid_file.unlink(missing_ok=True)
 
     def end_leftover(self) -> None:
         """End the program of an earlier demo that could not do so itself."""

@@ -90,7 +90,7 @@ class Timeline:
         since_first = np.rint(wall_min).astype(np.int64) - self.wall_min[first]
         late = np.clip(first + since_first, 0, self.n - 1)
         shift = self.offset_min[late] - self.offset_min[first]
-        return np.clip(late - shift, 0, self.n - 1)
+        return np.asarray(np.clip(late - shift, 0, self.n - 1))
 
 
 def timeline(first_day: date, last_day: date, zone: ZoneInfo) -> Timeline:

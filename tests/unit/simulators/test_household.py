@@ -69,6 +69,16 @@ def test_another_seed_gives_another_home():
     assert (one.temperature_c != other.temperature_c).all()
 
 
+def test_neighbours_share_their_weather_and_nothing_else():
+    one, other = (
+        simulate(LONDON_FLAT, start=START, end=WEEK, interval_s=900, seed=seed, weather_seed=9)
+        for seed in (1, 2)
+    )
+
+    np.testing.assert_array_equal(one.temperature_c, other.temperature_c)
+    assert (one.energy_mwh["cooking"] != other.energy_mwh["cooking"]).any()
+
+
 @pytest.mark.parametrize("household", HOMES)
 def test_the_classes_sum_to_the_total_exactly(household, year):
     simulated = year(household)

@@ -1,0 +1,261 @@
+"""The course of `wattloom demo`: from an empty folder to a printed report and a platform to look at."""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipelines import clock
+from pipelines.accounts.organizations import create_organization, organization_by_name
+from pipelines.db.embedded import EmbeddedServer
+from pipelines.db.engine import database_url, engine_for, unit_of_work, without_password
+from pipelines.db.migrate import migrate
+from pipelines.demo.airflow import USERNAME, AirflowStandalone
+from pipelines.demo.chart import Report, overview, report_panel
+from pipelines.demo.client import HOST, JsonClient, free_port
+from pipelines.demo.files import read_private, write_private
+from pipelines.demo.homes import HOMES, Meter, deliver, ensure_meter, missing_readings
+from pipelines.demo.process import DemoProcess, child_environment
+from pipelines.errors import Conflict, NotFound, SourceUnavailable
+from pipelines.settings import Settings
+
+ORGANIZATION = "Wattloom demo"
+DAGS = ("promote_staged", "derive_and_refresh", "disaggregate_monthly")
+SHOWN_METER = "demo-stockholm"
+ARCHIVE_MONTHS = 13
+_PREFERRED_PORT = 8000
+_API_TIMEOUT_S = 60.0
+_PAUSE_S = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_demo(settings: Settings, *, keep_running: bool = True) -> int:
+    """Show the whole platform once; return the exit code.
+
+    Ctrl-C and SIGTERM stop everything that was started, at any moment. With ``keep_running`` the demo waits
+    for one of them after the report; without, it stops by itself.
+    """
+    console = Console()
+    with _signals_as_interrupt(), contextlib.ExitStack() as started:
+        demo = _Demo(settings, console, started)
+        try:
+            demo.show()
+            if keep_running:
+                demo.print_addresses()
+                demo.wait()
+        except KeyboardInterrupt:
+            console.print("\nStopping ...")
+            return 0 if demo.is_shown else 130
+        finally:
+            _ignore_signals()
+    return 0
+
+
+class _Demo:
+    """One run of the demo: what it started goes on ``started``, which stops it in reverse order."""
+
+    _api: JsonClient
+    _sensors: JsonClient
+
+    def __init__(self, settings: Settings, console: Console, started: contextlib.ExitStack) -> None:
+        self.is_shown = False
+        self._settings = settings
+        self._console = console
+        self._started = started
+        self._home = settings.home.expanduser().resolve()
+        self._folder = self._home / "demo"
+        self._server = EmbeddedServer(self._home)
+        self._variables = {"WATTLOOM_HOME": str(self._home)}
+        if settings.database_url:
+            self._variables["WATTLOOM_DATABASE_URL"] = settings.database_url
+        self._api_port = 0
+        self._api_process = DemoProcess(self._folder, "api")
+        self._airflow = AirflowStandalone(self._home, self._server, self._variables)
+
+    def show(self) -> None:
+        """Do everything up to the printed report."""
+        begun = time.monotonic()
+        with self._progress() as progress:
+            with _step(progress, "Database"):
+                self._start_database()
+            with _step(progress, "Migrations"):
+                migrate(engine_for(self._settings))
+            self._started.callback(self._airflow.stop)
+            self._airflow.start()  # it gets ready while the readings are delivered
+            with _step(progress, "Organization and API"):
+                state = self._ensure_organization()
+                self._start_api(state)
+            meters = self._deliver_readings(progress, state)
+            with _step(progress, "Airflow"):
+                self._airflow.wait_until_healthy(DAGS)
+            for dag_id in DAGS:
+                with _step(progress, f"DAG {dag_id}"):
+                    self._airflow.run(dag_id)
+            with _step(progress, "Report"):
+                month = _newest_reported_month()
+                reports = [(meter, self._report(meter, month)) for meter in meters]
+        self._print_reports(month, reports)
+        self._console.print(f"From the start to the report: {time.monotonic() - begun:.0f} s")
+        self.is_shown = True
+
+    def wait(self) -> None:
+        """Wait for a signal; a service that ends meanwhile is an error."""
+        while True:
+            self._api_process.require_running()
+            self._airflow.require_running()
+            time.sleep(1)
+
+    def print_addresses(self) -> None:
+        """Print where everything can be looked at."""
+        wattloom = Path(sys.executable).with_name("wattloom")
+        table = Table.grid(padding=(0, 2))
+        table.add_row("API", f"http://{HOST}:{self._api_port}/docs")
+        table.add_row("", f"credentials: {self._folder / 'state.json'}")
+        table.add_row("Airflow", f"{self._airflow.url}   user {USERNAME}, password {self._airflow.password}")
+        table.add_row("SQL", without_password(database_url(self._settings)))
+        table.add_row("", f"WATTLOOM_HOME={self._home} {wattloom} db psql")
+        self._console.print(table, soft_wrap=True)
+        self._console.print("Ctrl-C stops everything the demo started; the next demo goes on from here.")
+
+    def _progress(self) -> Progress:
+        columns = (
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+        )
+        return Progress(*columns, TimeElapsedColumn(), console=self._console)
+
+    def _start_database(self) -> None:
+        if not self._server.status().is_running:
+            self._started.callback(self._server.stop)
+        self._server.start()
+
+    def _ensure_organization(self) -> dict[str, Any]:
+        """Return the credentials and the archive's start, as kept from the last run where they still fit."""
+        file = self._folder / "state.json"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state: dict[str, Any] | None = read_private(file)
+        if state is None or not self._is_organization_known(state):
+            state = {"credentials": self._new_organization(), "archive_start": _archive_start().isoformat()}
+            write_private(file, state)
+        return state
+
+    def _is_organization_known(self, state: dict[str, Any]) -> bool:
+        wanted = state["credentials"]["organization"]
+        with unit_of_work(engine_for(self._settings)) as connection:
+            try:
+                known = str(organization_by_name(connection, wanted["name"]))
+            except NotFound:
+                return False
+        return known == str(wanted["id"])
+
+    def _new_organization(self) -> dict[str, Any]:
+        for number in range(1, 100):
+            name = ORGANIZATION if number == 1 else f"{ORGANIZATION} {number}"
+            with contextlib.suppress(Conflict), unit_of_work(engine_for(self._settings)) as connection:
+                return create_organization(connection, name)
+        raise Conflict(f"there are 99 organizations named {ORGANIZATION!r}; use another WATTLOOM_HOME")
+
+    def _start_api(self, state: dict[str, Any]) -> None:
+        self._api_process.end_leftover()
+        self._api_port = free_port(_PREFERRED_PORT)
+        command = [sys.executable, "-m", "pipelines", "serve", "--host", HOST, "--port", str(self._api_port)]
+        self._started.callback(self._api_process.stop)
+        self._api_process.start(command, child_environment(**self._variables))
+        self._api = JsonClient(self._api_port)
+        self._api.authorization = f"Token {state['credentials']['staff']['token']}"
+        self._sensors = JsonClient(self._api_port)
+        deadline = time.monotonic() + _API_TIMEOUT_S
+        while not self._is_api_up():
+            self._api_process.require_running()
+            if time.monotonic() > deadline:
+                raise SourceUnavailable(f"the API does not answer, see {self._api_process.log}")
+            time.sleep(_PAUSE_S)
+        client = state["credentials"]["client"]
+        token = self._sensors.post("/auth/token", {"grant_type": "client_credentials", **client})[
+            "access_token"
+        ]
+        self._sensors.authorization = f"Bearer {token}"
+
+    def _is_api_up(self) -> bool:
+        try:
+            self._api.get("/_health/")
+        except SourceUnavailable:
+            return False
+        return True
+
+    def _deliver_readings(self, progress: Progress, state: dict[str, Any]) -> list[Meter]:
+        """Post what each home's meter has read since the archive began and the API does not have."""
+        organization = state["credentials"]["organization"]["id"]
+        month = datetime.fromisoformat(state["archive_start"])
+        meters = []
+        with _step(progress, "Meters and their readings") as bar:
+            progress.update(bar, total=len(HOMES))
+            for home in HOMES:
+                meter = ensure_meter(self._api, organization, home)
+                missing = missing_readings(self._api, meter, home.local_midnight(month), clock.now())
+                for count in deliver(self._api, missing):
+                    progress.advance(bar, count / len(missing))
+                meters.append(meter)
+        return meters
+
+    def _report(self, meter: Meter, month: datetime) -> Report:
+        path = f"/sensors/{meter.sensor_id}/sm/reports/monthly"
+        report: Report = self._sensors.get(path, year=month.year, month=month.month)
+        return report
+
+    def _print_reports(self, month: datetime, reports: list[tuple[Meter, Report]]) -> None:
+        for meter, report in reports:
+            if meter.home.meter == SHOWN_METER:
+                self._console.print(report_panel(report, title=f"{meter.home.title}: {month:%B %Y}"))
+        self._console.print(overview([(meter.home.title, report) for meter, report in reports]))
+
+
+def _archive_start() -> datetime:
+    now = clock.now()
+    months = now.year * 12 + now.month - 1 - ARCHIVE_MONTHS
+    return now.replace(
+        year=months // 12, month=months % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0
+    )
+
+
+def _newest_reported_month() -> datetime:
+    """Return the newest month whose results are due in every zone: on the third day of the next month."""
+    return (clock.now() - timedelta(days=3, hours=12)).replace(day=1) - timedelta(days=1)
+
+
+@contextlib.contextmanager
+def _step(progress: Progress, name: str) -> Iterator[TaskID]:
+    task = progress.add_task(name, total=None)
+    yield task
+    progress.update(task, total=1, completed=1)
+
+
+@contextlib.contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Let each way of being ended raise KeyboardInterrupt, also where the shell had made us ignore it."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """Go on stopping, which takes seconds, whatever comes: a second Ctrl-C must not leave half behind."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,204 @@
+"""What the household routes answer: sensors, disaggregation and reports, read from stored results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import sqlalchemy as sa
+
+from analytics.calendar import DayRange, is_monday_to_sunday, month_range
+from analytics.disaggregation.documents import disaggregation_document, month_weeks_document, sum_days
+from analytics.reports import CarbonFactors, EnergyUnit, PeriodDays, disconnection_percentage, report_document
+from pipelines.db.engine import raw
+from pipelines.errors import NotFound, RejectedInput
+from pipelines.fields import canonical_zone
+from pipelines.insight.disaggregate import is_due
+
+_VISIBLE = (
+    "d.organization_id IN (SELECT id FROM wattloom.organization WHERE id = %(organization)s"
+    " OR (%(staff)s AND created_by_id = %(organization)s))"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Household:
+    """A meter device with at least one reading, as the household routes see it."""
+
+    sensor_id: int
+    zone: ZoneInfo
+    first_event: datetime
+    last_event: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Whose devices may be seen: an organization's, and for staff those of organizations it created."""
+
+    organization: UUID
+    staff: bool
+
+
+def sensors(connection: sa.Connection, scope: Scope) -> list[int]:
+    """Return the ids of all devices with at least one reading."""
+    rows = raw(connection).execute(
+        (
+            f"SELECT d.sensor_id FROM wattloom.meter_device AS d WHERE {_VISIBLE} AND EXISTS (SELECT"
+            " FROM wattloom.reading_channel AS c WHERE c.device_id = d.sensor_id AND c.first_at IS NOT NULL)"
+            " ORDER BY d.sensor_id"
+        ).encode(),
+        {"organization": scope.organization, "staff": scope.staff},
+    )
+    return [sensor for (sensor,) in rows]
+
+
+def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_zone: str) -> Household:
+    """Return one device with its zone and the span of its readings.
+
+    Raises
+    ------
+    NotFound
+        Unknown, another organization's, or without any reading yet.
+    """
+    row = raw(connection).execute(
+        (
+            "SELECT coalesce(c.timezone, %(zone)s), r.first_at, r.last_at FROM wattloom.meter_device AS d"
+            " LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id"
+            " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id"
+            " CROSS JOIN LATERAL (SELECT min(first_at) AS first_at, max(last_at) AS last_at"
+            "  FROM wattloom.reading_channel WHERE device_id = d.sensor_id) AS r"
+            f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE} AND r.first_at IS NOT NULL"
+        ).encode(),
+        {"organization": scope.organization, "staff": scope.staff, "sensor": sensor_id, "zone": default_zone},
+    ).fetchone()
+    if row is None:
+        raise NotFound
+    return Household(
+        sensor_id=sensor_id, zone=ZoneInfo(canonical_zone(row[0])), first_event=row[1], last_event=row[2]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """A calendar month or a Monday to Sunday week, and the months that must be computed for it."""
+
+    kind: Literal["month", "week"]
+    days: DayRange
+
+    @property
+    def months(self) -> list[date]:
+        """Return the first days of the months the period touches."""
+        first, last = self.days.first.replace(day=1), self.days.last.replace(day=1)
+        return [first] if first == last else [first, last]
+
+
+def month_period(year: int, month: int) -> Period:
+    """Return a calendar month."""
+    return Period(kind="month", days=month_range(year, month))
+
+
+def week_period(start: date, end: date) -> Period:
+    """Return a week.
+
+    Raises
+    ------
+    RejectedInput
+        The days are not the Monday and the Sunday of one week.
+    """
+    if not is_monday_to_sunday(start, end):
+        raise RejectedInput(
+            {"startDate": ["startDate and endDate must be the Monday and the Sunday of the same week."]}
+        )
+    return Period(kind="week", days=DayRange(start, end))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDays:
+    """Stored results of every day of a period; arrays have one entry per day."""
+
+    data: PeriodDays
+    parts_mwh: dict[str, Any]
+    model_versions: tuple[str, ...]
+
+    @property
+    def disconnection(self) -> float:
+        """Return the share of intervals that were not measured [%]."""
+        return disconnection_percentage(
+            int(self.data.valid_intervals.sum()), int(self.data.expected_intervals.sum())
+        )
+
+
+def stored_days(connection: sa.Connection, home: Household, period: Period, now: datetime) -> StoredDays:
+    """Return the results of a period, once every month it touches is due and computed.
+
+    Raises
+    ------
+    NotFound
+        A month is not over for three days yet, or has no result.
+    """
+    if not all(is_due(month, home.zone, now) for month in period.months):
+        raise NotFound
+    cursor = raw(connection).cursor()
+    runs = cursor.execute(
+        "SELECT model_version FROM wattloom.disaggregation_run WHERE device_id = %s AND month = ANY(%s)",
+        (home.sensor_id, period.months),
+    ).fetchall()
+    if len(runs) != len(period.months):
+        raise NotFound
+    days = period.days.days()
+    rows = cursor.execute(
+        "SELECT d.energy_uwh, d.expected_intervals, d.valid_intervals,"
+        " array_agg(a.appliance_key ORDER BY a.appliance_key), array_agg(a.energy_mwh ORDER BY a.appliance_key)"
+        " FROM wattloom.disaggregation_day AS d JOIN wattloom.appliance_energy AS a USING (device_id, day)"
+        " WHERE d.device_id = %s AND d.day BETWEEN %s AND %s GROUP BY d.device_id, d.day ORDER BY d.day",
+        (home.sensor_id, period.days.first, period.days.last),
+    ).fetchall()
+    parts: dict[str, Any] = {}
+    for n, (_, _, _, keys, amounts) in enumerate(rows):
+        for key, amount in zip(keys, amounts, strict=True):
+            parts.setdefault(key, np.zeros(len(days), dtype=np.int64))[n] = amount
+    columns = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
+    data = PeriodDays(
+        days=days, energy_uwh=columns[:, 0], expected_intervals=columns[:, 1], valid_intervals=columns[:, 2]
+    )
+    return StoredDays(data=data, parts_mwh=parts, model_versions=tuple(sorted({run[0] for run in runs})))
+
+
+def disaggregation(stored: StoredDays, *, with_zeros: bool = False) -> dict[str, Any]:
+    """Return the answer of ``disag/month`` or ``disag/week``."""
+    total, parts = _sum(stored, stored.data.days)
+    return disaggregation_document(
+        total_mwh=total, disconnection=stored.disconnection, parts_mwh=parts, with_zeros=with_zeros
+    )
+
+
+def _sum(stored: StoredDays, days: Sequence[date]) -> tuple[int, dict[str, int]]:
+    return sum_days(stored.data.days, days, stored.parts_mwh)
+
+
+def weeks_of_month(stored: StoredDays, period: Period) -> dict[str, Any]:
+    """Return the answer of ``disag/month/weeks``."""
+    first = period.days.first
+    return month_weeks_document(
+        year=first.year, month=first.month, disconnection=stored.disconnection, day_parts_mwh=stored.parts_mwh
+    )
+
+
+def report(stored: StoredDays, period: Period, *, unit: EnergyUnit, factors: CarbonFactors) -> dict[str, Any]:
+    """Return a monthly or weekly report."""
+    return report_document(
+        stored.data,
+        disaggregation_metrics=disaggregation(stored, with_zeros=True),
+        period=period.kind,
+        unit=unit,
+        factors=factors,
+    )
+
+
+def with_quality(document: dict[str, Any], stored: StoredDays) -> dict[str, Any]:
+    """Add what a strict client ignores: the model version that computed the result."""
+    return {**document, "model_version": ", ".join(stored.model_versions)}
+

@@ -1,0 +1,282 @@
+"""Months into appliance classes per local day: stored with a snapshot of what they were computed from."""
+
+import calendar
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from analytics.calendar import day_edges_us, from_us, month_range
+from analytics.disaggregation.batch import HomesBatch
+from analytics.disaggregation.model import MODEL_VERSION, DisaggregationBatch, disaggregate
+from analytics.quality import counts_mask, profile_mask
+from analytics.series import Direction
+from pipelines import clock
+from pipelines.db.bulk import copy_out
+from pipelines.db.engine import raw, unit_of_work
+from pipelines.insight.work import batches, lock_devices
+from pipelines.insight.zones import zones_of_devices
+
+CONTEXT_DAYS = 91
+BACK_CALCULATED_MONTHS = 3
+_HOMES_AT_ONCE = 100
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+def first_of_month(month: str) -> date:
+    """Return the first day of ``YYYY-MM``.
+
+    Raises
+    ------
+    ValueError
+        It is no month.
+    """
+    return datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a calendar month has no zone
+
+
+def months_before(first: date, count: int) -> date:
+    """Return the first day of the month ``count`` months before ``first``."""
+    index = first.year * 12 + first.month - 1 - count
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def is_due(month: date, zone: ZoneInfo, now: datetime) -> bool:
+    """Tell whether a month may be served: from 00:00 of the third day of the next one, local time."""
+    following = months_before(month, -1)
+    return now.astimezone(zone).date() >= following + timedelta(days=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disaggregated:
+    """What a run did."""
+
+    homes: int = 0
+    months: int = 0
+
+
+def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: datetime) -> dict[date, list[int]]:
+    """Return the devices to compute per month: what ended, up to three months back, and whatever went stale.
+
+    A month is computed once it has ended in every zone; an older one only where a result exists already and the
+    readings, or the model, changed since.
+    """
+    this_month = (now - timedelta(hours=14)).date().replace(day=1)
+    oldest = months_before(this_month, BACK_CALCULATED_MONTHS)
+    rows = raw(connection).execute(
+        """
+        WITH measured AS (
+            SELECT DISTINCT device_id, date_trunc('month', day::timestamp)::date AS month
+            FROM wattloom.daily_energy
+            WHERE direction = %(direction)s AND day < %(this_month)s
+              AND (%(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s))
+              AND (day >= %(oldest)s OR EXISTS (
+                  SELECT FROM wattloom.disaggregation_run AS r
+                  WHERE r.device_id = daily_energy.device_id AND r.month = date_trunc('month', day::timestamp)::date))
+        )
+        SELECT m.month, m.device_id
+        FROM measured AS m
+        LEFT JOIN wattloom.disaggregation_run AS r USING (device_id, month)
+        WHERE r.id IS NULL OR r.model_version <> %(model)s
+           OR EXISTS (SELECT FROM wattloom.day_change AS c
+                      WHERE c.device_id = m.device_id AND c.last_day >= m.month
+                        AND c.first_day < (m.month + interval '1 month')::date)
+        ORDER BY m.month, m.device_id
+        """,
+        {
+            "direction": int(Direction.IMPORT),
+            "this_month": this_month,
+            "oldest": oldest,
+            "devices": None if devices is None else list(devices),
+            "model": MODEL_VERSION,
+        },
+    )
+    found: dict[date, list[int]] = {}
+    for month, device in rows:
+        found.setdefault(month, []).append(device)
+    return found
+
+
+def measured_devices(connection: sa.Connection, month: date, devices: Sequence[int] | None) -> list[int]:
+    """Return the devices that have any energy in a month."""
+    span = month_range(month.year, month.month)
+    rows = raw(connection).execute(
+        "SELECT DISTINCT device_id FROM wattloom.daily_energy WHERE direction = %s AND day BETWEEN %s AND %s"
+        " AND (%s::int4[] IS NULL OR device_id = ANY(%s)) ORDER BY device_id",
+        (int(Direction.IMPORT), span.first, span.last, *[None if devices is None else list(devices)] * 2),
+    )
+    return [device for (device,) in rows]
+
+
+def disaggregate_months(
+    engine: sa.Engine,
+    plan: dict[date, list[int]],
+    *,
+    default_zone: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> Disaggregated:
+    """Compute and store months, a batch of homes per transaction; a killed run repeats only its last batch."""
+    total, done = sum(map(len, plan.values())), 0
+    homes: set[int] = set()
+    for month in sorted(plan):
+        for batch in batches(plan[month], _HOMES_AT_ONCE):
+            with unit_of_work(engine) as connection:
+                computed = _compute(connection, lock_devices(connection, batch), month, default_zone)
+            homes |= set(computed)
+            done += len(batch)
+            if progress is not None:
+                progress(done, total)
+    return Disaggregated(homes=len(homes), months=done)
+
+
+def _compute(connection: sa.Connection, devices: Sequence[int], month: date, default_zone: str) -> list[int]:
+    zones = zones_of_devices(connection, devices, default_zone)
+    homes = sorted(zones)
+    if not homes:
+        return []
+    changes = _settle_day_changes(connection, homes, month)
+    batch = _read_homes(connection, homes, zones, month)
+    _store(connection, homes, zones, month, disaggregate(batch), changes)
+    return homes
+
+
+def _settle_day_changes(connection: sa.Connection, homes: Sequence[int], month: date) -> int:
+    """Take this month out of the log of changed days; what it says of other months stays."""
+    span = month_range(month.year, month.month)
+    cursor = raw(connection).execute(
+        """
+        WITH taken AS (
+            DELETE FROM wattloom.day_change
+            WHERE device_id = ANY(%(homes)s) AND first_day <= %(last)s AND last_day >= %(first)s
+            RETURNING device_id, first_day, last_day
+        ), left_over AS (
+            INSERT INTO wattloom.day_change (device_id, first_day, last_day)
+            SELECT device_id, first_day, %(first)s::date - 1 FROM taken WHERE first_day < %(first)s
+            UNION ALL
+            SELECT device_id, %(last)s::date + 1, last_day FROM taken WHERE last_day > %(last)s
+        )
+        SELECT count(*) FROM taken
+        """,
+        {"homes": list(homes), "first": span.first, "last": span.last},
+    ).fetchone()
+    return cursor[0] if cursor else 0
+
+
+def _read_homes(
+    connection: sa.Connection, homes: Sequence[int], zones: dict[int, ZoneInfo], month: date
+) -> HomesBatch:
+    first_day = month - timedelta(days=CONTEXT_DAYS)
+    n_days = CONTEXT_DAYS + calendar.monthrange(month.year, month.month)[1]
+    by_zone = {zone: day_edges_us(first_day, n_days, zone) for zone in set(zones.values())}
+    edges = [by_zone[zones[home]] for home in homes]
+    data = copy_out(
+        raw(connection),
+        """
+        SELECT k.n, e.start_at, e.duration_s, e.energy_uwh, e.quality
+        FROM unnest(%(n)s::int4[], %(device)s::int4[], %(start)s::timestamptz[], %(end)s::timestamptz[])
+            AS k (n, device_id, start_at, end_at)
+        JOIN wattloom.interval_energy AS e
+          ON e.device_id = k.device_id AND e.direction = %(direction)s
+         AND e.start_at >= k.start_at AND e.start_at < k.end_at
+        ORDER BY k.n, e.start_at
+        """,
+        {"n": "int4", "start": "timestamptz", "duration": "int4", "energy": "int8", "quality": "int2"},
+        {
+            "n": list(range(len(homes))),
+            "device": list(homes),
+            "start": [from_us(int(edge[0])) for edge in edges],
+            "end": [from_us(int(edge[-1])) for edge in edges],
+            "direction": int(Direction.IMPORT),
+        },
+    )
+    counted = counts_mask(data["quality"])
+    data = {name: column[counted] for name, column in data.items()}
+    return HomesBatch(
+        offsets=np.searchsorted(data["n"], np.arange(len(homes) + 1)).astype(np.int64),
+        start_us=data["start"],
+        duration_s=data["duration"],
+        energy_uwh=data["energy"],
+        is_valid=profile_mask(data["quality"]),
+        edge_offsets=np.arange(len(homes) + 1, dtype=np.int64) * (n_days + 1),
+        day_edges_us=np.concatenate(edges),
+        first_day=np.full(len(homes), first_day.toordinal() - _EPOCH_ORDINAL, dtype=np.int64),
+        n_context_days=np.full(len(homes), CONTEXT_DAYS, dtype=np.int64),
+    )
+
+
+def _measured(
+    connection: sa.Connection, homes: Sequence[int], month: date
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return energy [µWh], expected and valid intervals per home and day [h, d]; absent days expect the usual count."""
+    span = month_range(month.year, month.month)
+    days = (span.last - span.first).days + 1
+    energy, expected, valid = (np.zeros((len(homes), days), dtype=np.int64) for _ in range(3))
+    resolution = np.zeros((len(homes), days), dtype=np.int64)
+    place = {home: i for i, home in enumerate(homes)}
+    for device, day, energy_uwh, wanted, got, resolution_s in raw(connection).execute(
+        "SELECT device_id, day, energy_uwh, expected_intervals, valid_intervals, resolution_s"
+        " FROM wattloom.daily_energy WHERE device_id = ANY(%s) AND direction = %s AND day BETWEEN %s AND %s",
+        (list(homes), int(Direction.IMPORT), span.first, span.last),
+    ):
+        cell = place[device], (day - span.first).days
+        energy[cell], expected[cell], valid[cell], resolution[cell] = energy_uwh, wanted, got, resolution_s
+    usual = resolution.max(axis=1, initial=1, keepdims=True)
+    shortest = np.where(resolution > 0, resolution, usual).min(axis=1, keepdims=True)
+    return energy, np.where(resolution > 0, expected, -shortest), valid
+
+
+def _store(
+    connection: sa.Connection,
+    homes: Sequence[int],
+    zones: dict[int, ZoneInfo],
+    month: date,
+    result: DisaggregationBatch,
+    changes: int,
+) -> None:
+    span = month_range(month.year, month.month)
+    energy, expected, valid = _measured(connection, homes, month)
+    cursor = raw(connection).cursor()
+    for table in ("disaggregation_day", "appliance_energy"):
+        cursor.execute(
+            f"DELETE FROM wattloom.{table} WHERE device_id = ANY(%s) AND day BETWEEN %s AND %s".encode(),
+            (list(homes), span.first, span.last),
+        )
+    runs, days, parts = [], [], []
+    for n, (home, (first, last)) in enumerate(zip(homes, pairwise(result.target_offsets.tolist()), strict=True)):
+        lengths = np.diff(day_edges_us(span.first, last - first, zones[home])) // 1_000_000
+        wanted = np.where(expected[n] >= 0, expected[n], lengths // np.maximum(-expected[n], 1))
+        confidence = {key: round(float(result.confidence[n, k]), 4) for k, key in enumerate(result.appliances)}
+        inputs = {"context_days": CONTEXT_DAYS, "changes": changes}
+        runs.append(
+            (home, month, result.model_version, clock.now(), str(zones[home]), int(wanted.sum()), int(valid[n].sum()),
+             json.dumps(inputs), json.dumps(confidence))
+        )  # fmt: skip
+        for row in range(first, last):
+            d = row - first
+            day = span.first + timedelta(days=d)
+            days.append((home, day, int(energy[n, d]), int(result.total_mwh[row]), int(wanted[d]), int(valid[n, d])))
+            parts += [(home, day, key, int(result.parts_mwh[row, k])) for k, key in enumerate(result.appliances)]
+    cursor.executemany(
+        "INSERT INTO wattloom.disaggregation_run (device_id, month, model_version, computed_at, timezone,"
+        " expected_intervals, valid_intervals, inputs, confidence) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (device_id, month) DO UPDATE SET model_version = excluded.model_version,"
+        " computed_at = excluded.computed_at, timezone = excluded.timezone,"
+        " expected_intervals = excluded.expected_intervals, valid_intervals = excluded.valid_intervals,"
+        " inputs = excluded.inputs, confidence = excluded.confidence",
+        runs,
+    )
+    _copy_rows(
+        cursor, "disaggregation_day (device_id, day, energy_uwh, total_mwh, expected_intervals, valid_intervals)", days
+    )
+    _copy_rows(cursor, "appliance_energy (device_id, day, appliance_key, energy_mwh)", parts)
+
+
+def _copy_rows(cursor: object, target: str, rows: Sequence[tuple[object, ...]]) -> None:
+    with cursor.copy(f"COPY wattloom.{target} FROM STDIN") as copy:  # type: ignore[attr-defined]
+        for row in rows:
+            copy.write_row(row)
