@@ -58,7 +58,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     if isinstance(error, HTTPException) and error.headers:
         headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
     if speaks_metering(request.url.path):
-        body: dict[str, Any] = dict(fields) if fields else {"detail": detail}
+        body: dict[str, Any] = dict(fields) if fields and "detail" not in fields else {"detail": detail}
         media = "application/json"
     else:
         body = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
@@ -70,7 +70,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def _explain(request: Request[Any, Any, Any], error: Exception) -> tuple[HTTPStatus, str, dict[str, list[str]]]:
     if isinstance(error, RejectedInput):
-        return STATUS[RejectedInput], str(error), error.errors
+        said = error.errors.get("detail")
+        return STATUS[RejectedInput], " ".join(said) if said else str(error), error.errors
     for family, status in STATUS.items():
         if isinstance(error, family):
             return status, str(error), {}

@@ -29,10 +29,11 @@ from airflow.sdk import CronTriggerTimetable, Param, dag, task
 )
 def disaggregate_weekly() -> None:
     @task
-    def pending() -> list[list[int]]:
+    def pending(params: dict[str, str | None]) -> list[list[int]]:
         from pipelines import steps
 
-        return steps.pending_shards("disaggregate-week")
+        week = params["week"]
+        return steps.pending_shards("disaggregate-week", month=week and week[:7])
 
     @task(do_xcom_push=False)
     def disaggregate(devices: list[int], params: dict[str, str | None]) -> dict[str, int]:

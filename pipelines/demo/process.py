@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.errors import SourceUnavailable
 
 _POLITE_S = 15.0
+_KILL_S = 5.0
 _PAUSE_S = 0.1
 _PROC = Path("/proc")
 
@@ -83,24 +84,27 @@ class DemoProcess:
 
 def _end_session(leader: int, child: "subprocess.Popen[bytes] | None" = None) -> None:
     """Ask the leader's group to end, then kill whoever of its session remains."""
-    _signal_group(leader, signal.SIGTERM)
-    deadline = time.monotonic() + _POLITE_S
-    while time.monotonic() < deadline:
-        if child is not None:
-            child.poll()  # a dead child counts as alive until it is waited for
-        if not any(_members(leader)):
-            return
-        time.sleep(_PAUSE_S)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGTERM)
+    if _is_over(leader, child, _POLITE_S):
+        return
     for pid in _members(leader):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    if child is not None:
-        child.wait()
+    _is_over(leader, child, _KILL_S)
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+def _is_over(leader: int, child: "subprocess.Popen[bytes] | None", seconds: float) -> bool:
+    """Wait until nobody of the session lives; tell whether that came in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if child is not None:
+            child.poll()  # a dead child is in the way until it is waited for
+        if not any(_members(leader)):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE_S)
 
 
 def _members(leader: int) -> Iterator[int]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from importlib import resources
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -202,3 +204,19 @@ def with_quality(document: dict[str, Any], stored: StoredDays) -> dict[str, Any]
     """Add what a strict client ignores: the model version that computed the result."""
     return {**document, "model_version": ", ".join(stored.model_versions)}
 
+
+
+@lru_cache(maxsize=1)
+def _countries() -> dict[str, str]:
+    """Return IANA zone -> first ISO 3166-1 country, from the tz database's own table."""
+    found: dict[str, str] = {}
+    for line in resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            country, _, zone, *_ = line.split("\t")
+            found.setdefault(zone, country)
+    return found
+
+
+def country_of(zone: ZoneInfo) -> str | None:
+    """Return the ISO 3166-1 alpha-2 code of a zone's country, None for zones of none (UTC, Etc/GMT-2)."""
+    return _countries().get(str(zone))

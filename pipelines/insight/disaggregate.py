@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import day_edges_us, from_us, month_range
+from analytics.calendar import SECOND_US, day_edges_us, from_us, month_range
 from analytics.disaggregation.batch import HomesBatch
 from analytics.disaggregation.model import MODEL_VERSION, DisaggregationBatch, disaggregate
 from analytics.quality import counts_mask, profile_mask
@@ -209,14 +209,20 @@ def _read_homes(
     )
 
 
-def _measured(
-    connection: sa.Connection, homes: Sequence[int], month: date
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return energy [µWh], expected and valid intervals per home and day [h, d]; absent days expect the usual count."""
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """Energy [µWh], expected and valid intervals per home and day [h, d], and each home's usual interval [s]."""
+
+    energy_uwh: npt.NDArray[np.int64]
+    expected: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64]
+    usual_s: npt.NDArray[np.int64]
+
+
+def _measured(connection: sa.Connection, homes: Sequence[int], month: date) -> _Measured:
     span = month_range(month.year, month.month)
     days = (span.last - span.first).days + 1
-    energy, expected, valid = (np.zeros((len(homes), days), dtype=np.int64) for _ in range(3))
-    resolution = np.zeros((len(homes), days), dtype=np.int64)
+    energy, expected, valid, resolution = (np.zeros((len(homes), days), dtype=np.int64) for _ in range(4))
     place = {home: i for i, home in enumerate(homes)}
     for device, day, energy_uwh, wanted, got, resolution_s in raw(connection).execute(
         "SELECT device_id, day, energy_uwh, expected_intervals, valid_intervals, resolution_s"
@@ -225,9 +231,10 @@ def _measured(
     ):
         cell = place[device], (day - span.first).days
         energy[cell], expected[cell], valid[cell], resolution[cell] = energy_uwh, wanted, got, resolution_s
-    usual = resolution.max(axis=1, initial=1, keepdims=True)
-    shortest = np.where(resolution > 0, resolution, usual).min(axis=1, keepdims=True)
-    return energy, np.where(resolution > 0, expected, -shortest), valid
+    absent = resolution == 0
+    usual_s = np.where(absent, np.iinfo(np.int64).max, resolution).min(axis=1)
+    expected[absent] = -1
+    return _Measured(energy_uwh=energy, expected=expected, valid=valid, usual_s=usual_s)
 
 
 def _store(
@@ -239,7 +246,7 @@ def _store(
     changes: int,
 ) -> None:
     span = month_range(month.year, month.month)
-    energy, expected, valid = _measured(connection, homes, month)
+    measured = _measured(connection, homes, month)
     cursor = raw(connection).cursor()
     for table in ("disaggregation_day", "appliance_energy"):
         cursor.execute(
@@ -248,18 +255,19 @@ def _store(
         )
     runs, days, parts = [], [], []
     for n, (home, (first, last)) in enumerate(zip(homes, pairwise(result.target_offsets.tolist()), strict=True)):
-        lengths = np.diff(day_edges_us(span.first, last - first, zones[home])) // 1_000_000
-        wanted = np.where(expected[n] >= 0, expected[n], lengths // np.maximum(-expected[n], 1))
+        length_s = np.diff(day_edges_us(span.first, last - first, zones[home])) // SECOND_US
+        # A day without any interval would have had as many as the home's usual interval fits.
+        wanted = np.where(measured.expected[n] >= 0, measured.expected[n], length_s // measured.usual_s[n])
         confidence = {key: round(float(result.confidence[n, k]), 4) for k, key in enumerate(result.appliances)}
         inputs = {"context_days": CONTEXT_DAYS, "changes": changes}
         runs.append(
-            (home, month, result.model_version, clock.now(), str(zones[home]), int(wanted.sum()), int(valid[n].sum()),
+            (home, month, result.model_version, clock.now(), str(zones[home]), int(wanted.sum()), int(measured.valid[n].sum()),
              json.dumps(inputs), json.dumps(confidence))
         )  # fmt: skip
         for row in range(first, last):
             d = row - first
             day = span.first + timedelta(days=d)
-            days.append((home, day, int(energy[n, d]), int(result.total_mwh[row]), int(wanted[d]), int(valid[n, d])))
+            days.append((home, day, int(measured.energy_uwh[n, d]), int(result.total_mwh[row]), int(wanted[d]), int(measured.valid[n, d])))
             parts += [(home, day, key, int(result.parts_mwh[row, k])) for k, key in enumerate(result.appliances)]
     cursor.executemany(
         "INSERT INTO wattloom.disaggregation_run (device_id, month, model_version, computed_at, timezone,"

@@ -15,7 +15,6 @@ described = {
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "timetable": type(dag.timetable).__name__,
-        "schedule": dag.timetable.summary,
         "params": sorted(dag.params),
         "tasks": {
             task.task_id: {

@@ -1,0 +1,1 @@
+"""The routes of the household API (003)."""

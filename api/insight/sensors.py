@@ -1,0 +1,163 @@
+"""``/sensors``: devices with data, their disaggregation and reports."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from litestar import Response, Router, get
+
+from analytics.reports import CarbonFactors
+from api import shapes
+from api.auth.access import SENSORS, AnyRequest, authorised, settings_of
+from pipelines import clock
+from pipelines.errors import NotFound, RejectedInput
+from pipelines.insight import answers
+from pipelines.insight.answers import Household, Period, Scope, StoredDays
+
+_HIGHEST_SENSOR = 2**31 - 1
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@contextmanager
+def _household(request: AnyRequest, device_id: str) -> Iterator[tuple[sa.Connection, Household]]:
+    with authorised(request, SENSORS) as (connection, principal):
+        if not device_id.isascii() or not device_id.isdigit() or int(device_id) > _HIGHEST_SENSOR:
+            raise NotFound
+        scope = Scope(organization=principal.organization_id, staff=principal.is_staff)
+        zone = settings_of(request).default_meter_timezone
+        yield connection, answers.household(connection, scope, int(device_id), zone)
+
+
+def _whole(request: AnyRequest, name: str, low: int, high: int) -> int:
+    text = shapes.query_text(request, name) or ""
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
+        raise RejectedInput({name: [f"Expected a whole number from {low} to {high}."]})
+    return int(text)
+
+
+def _day(request: AnyRequest, name: str) -> date:
+    text = shapes.query_text(request, name) or ""
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        day = date.fromisoformat(text)
+        if not 1970 <= day.year <= 2099:
+            raise ValueError
+    except ValueError:
+        raise RejectedInput({name: ["Expected a date, YYYY-MM-DD, from 1970 to 2099."]}) from None
+    return day
+
+
+def _month(request: AnyRequest) -> Period:
+    return answers.month_period(_whole(request, "year", 1970, 2099), _whole(request, "month", 1, 12))
+
+
+def _week(request: AnyRequest) -> Period:
+    return answers.week_period(_day(request, "startDate"), _day(request, "endDate"))
+
+
+def _unit(request: AnyRequest) -> Literal["kwh", "wh"]:
+    unit = shapes.query_text(request, "unit") or "kwh"
+    if unit == "kwh":
+        return "kwh"
+    if unit == "wh":
+        return "wh"
+    raise RejectedInput({"unit": ["Expected kwh or wh."]})
+
+
+def _answer(
+    request: AnyRequest,
+    device_id: str,
+    period: Callable[[AnyRequest], Period],
+    shape: Callable[[StoredDays, Period], dict[str, Any]],
+) -> Response[bytes]:
+    with _household(request, device_id) as (connection, home):
+        chosen = period(request)
+        stored = answers.stored_days(connection, home, chosen, clock.now())
+    return shapes.json_response(answers.with_quality(shape(stored, chosen), stored))
+
+
+@get("/", name="sensors", sync_to_thread=True)
+def list_sensors(request: AnyRequest) -> Response[bytes]:
+    """List the ids of all devices that have sent at least one reading."""
+    with authorised(request, SENSORS) as (connection, principal):
+        scope = Scope(organization=principal.organization_id, staff=principal.is_staff)
+        return shapes.json_response(answers.sensors(connection, scope))
+
+
+@get("/{device_id:str}", name="sensor", sync_to_thread=True)
+def read_sensor(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return when a device was first and last heard of, and its zone."""
+    with _household(request, device_id) as (_, home):
+        pass
+    return shapes.json_response(
+        {
+            "connection_state": None,
+            "firmware": None,
+            "last_event": shapes.utc_text(home.last_event),
+            "first_event": shapes.utc_text(home.first_event),
+            "locale": {
+                "isoCountryCode": answers.country_of(home.zone),
+                "isoLocaleCode": None,
+                "timeZoneId": str(home.zone),
+                "userDefinedLanguage": None,
+            },
+        }
+    )
+
+
+@get("/{device_id:str}/sm/disag/month", name="disag-month", sync_to_thread=True)
+def disag_month(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return a calendar month's energy per appliance class [Wh]."""
+    return _answer(request, device_id, _month, lambda stored, _: answers.disaggregation(stored))
+
+
+@get("/{device_id:str}/sm/disag/month/weeks", name="disag-month-weeks", sync_to_thread=True)
+def disag_month_weeks(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return a calendar month by its Monday weeks, clipped to the month [Wh]."""
+    return _answer(request, device_id, _month, answers.weeks_of_month)
+
+
+@get("/{device_id:str}/sm/disag/week", name="disag-week", sync_to_thread=True)
+def disag_week(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return a Monday to Sunday week's energy per appliance class [Wh]."""
+    return _answer(request, device_id, _week, lambda stored, _: answers.disaggregation(stored))
+
+
+def _report(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
+    unit, settings = _unit(request), settings_of(request)
+    factors = CarbonFactors(
+        kgco2_per_kwh=settings.carbon_kg_per_kwh, kgco2_per_tree_day=settings.tree_kg_per_day
+    )
+    return _answer(
+        request, device_id, period, lambda stored, chosen: answers.report(stored, chosen, unit=unit, factors=factors)
+    )
+
+
+@get("/{device_id:str}/sm/reports/monthly", name="report-monthly", sync_to_thread=True)
+def report_monthly(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return a calendar month's report: day by day, by appliance class, and its carbon footprint."""
+    return _report(request, device_id, _month)
+
+
+@get("/{device_id:str}/sm/reports/weekly", name="report-weekly", sync_to_thread=True)
+def report_weekly(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return a Monday to Sunday week's report."""
+    return _report(request, device_id, _week)
+
+
+ROUTER = Router(
+    "/sensors",
+    route_handlers=[
+        list_sensors,
+        read_sensor,
+        disag_month,
+        disag_month_weeks,
+        disag_week,
+        report_monthly,
+        report_weekly,
+    ],
+)

@@ -1,0 +1,340 @@
+"""The OpenAPI 3.0 document, made from the same field dictionaries that check requests."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.auth import client_tokens, jwt
+from api.metering import new_readings
+from api.shapes import DEFAULT_LIMIT, MAX_LIMIT
+from pipelines.accounts import resources as accounts
+from pipelines.crud import Resource
+from pipelines.fields import Field, Kind
+from pipelines.metering import readings
+from pipelines.metering import resources as metering
+
+Schema = dict[str, Any]
+
+_FORMATS: dict[Kind, Schema] = {
+    Kind.STRING: {"type": "string"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.DECIMAL: {"type": "string", "format": "decimal"},
+    Kind.UUID: {"type": "string", "format": "uuid"},
+    Kind.UUIDS: {"type": "array", "items": {"type": "string", "format": "uuid"}, "uniqueItems": True},
+    Kind.DATETIME: {"type": "string", "format": "date-time"},
+    Kind.ZONE: {"type": "string", "example": "Europe/Stockholm"},
+    Kind.URI: {"type": "string", "format": "uri"},
+    Kind.OBJECT: {"type": "object"},
+}
+_METERING, _SENSORS = [{"Token": []}, {"JWT": []}], [{"Token": []}, {"Bearer": []}]
+
+
+def field_schema(field: Field) -> Schema:
+    """Return a field's limits as a schema."""
+    schema = dict(_FORMATS[field.kind])
+    limits = {
+        "minLength": field.min_length or None,
+        "maxLength": field.max_length,
+        "minimum": field.minimum,
+        "maximum": field.maximum,
+        "pattern": f"^{field.pattern}$" if field.pattern else None,
+        "description": field.doc or None,
+    }
+    schema |= {name: limit for name, limit in limits.items() if limit is not None}
+    if field.choices is not None:
+        schema["enum"] = [*field.choices, *([None] if field.nullable else [])]
+    if field.nullable:
+        schema["nullable"] = True
+    if field.read_only:
+        schema["readOnly"] = True
+    return schema
+
+
+def object_schema(fields: Sequence[Field], *, partial: bool = False) -> Schema:
+    """Return a field dictionary as an object schema."""
+    schema: Schema = {"type": "object", "properties": {f.name: field_schema(f) for f in fields}}
+    required = [f.name for f in fields if f.required]
+    if required and not partial:
+        schema["required"] = required
+    return schema
+
+
+def _answer(description: str, schema: Schema | None = None) -> Schema:
+    content = {"content": {"application/json": {"schema": schema}}} if schema is not None else {}
+    return {"description": description, **content}
+
+
+def _parameter(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
+    return {"name": name, "in": "query", "required": required, "schema": schema, "description": description}
+
+
+def _operation(
+    summary: str,
+    tag: str,
+    answers: dict[str, Schema],
+    *,
+    security: list[dict[str, list[str]]],
+    body: Schema | None = None,
+    parameters: Sequence[Schema] = (),
+) -> Schema:
+    operation: Schema = {"summary": summary, "tags": [tag], "responses": answers, "security": security}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    if parameters:
+        operation["parameters"] = list(parameters)
+    if security:
+        operation["responses"] |= {
+            "401": _answer("No credentials, or wrong or expired ones"),
+            "403": _answer("The credentials do not allow this"),
+        }
+    return operation
+
+
+_PAGING = (
+    _parameter("limit", {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}, f"at most {MAX_LIMIT} are returned"),
+    _parameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
+)
+_INVALID = _answer("The fields that are wrong, each with its messages", {"type": "object"})
+_ABSENT = _answer("Unknown, or another organization's")
+
+
+def _page_of(item: Schema) -> Schema:
+    uri = {"type": "string", "format": "uri", "nullable": True}
+    return {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer"},
+            "next": uri,
+            "previous": uri,
+            "results": {"type": "array", "items": item},
+        },
+    }
+
+
+def _filter(resource: Resource, name: str) -> Schema:
+    if name in {"start_time", "end_time"}:
+        return _parameter(name, {"type": "string", "format": "date-time"}, "inclusive" if name[0] == "s" else "exclusive")
+    return _parameter(name, {"type": "string", "format": "uuid"} if name == "meter_device" else {"type": "string"})
+
+
+def _key(schema: Schema) -> Schema:
+    return {"name": "key", "in": "path", "required": True, "schema": schema}
+
+
+def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
+    """Return the paths of a resource."""
+    identifier: Schema = {"type": "integer"} if resource.integer_id else {"type": "string", "format": "uuid"}
+    stamp = {"type": "string", "format": "date-time", "readOnly": True}
+    shown = object_schema(resource.fields)
+    shown["properties"] = {"id": identifier, **shown["properties"], "created_at": stamp, "updated_at": stamp}
+    body, tag = object_schema([f for f in resource.fields if not f.read_only]), resource.title
+    many: Schema = {
+        "get": _operation(
+            f"List {resource.title} rows",
+            tag,
+            {"200": _answer("One page", _page_of(shown)), "400": _INVALID},
+            security=_METERING,
+            parameters=[*(_filter(resource, name) for name in resource.filters), *_PAGING],
+        ),
+        "post": _operation(
+            f"Create a {resource.title}",
+            tag,
+            {"201": _answer("Created", shown), "400": _INVALID},
+            security=_METERING,
+            body=body,
+        ),
+    }
+    one: Schema = {
+        "parameters": [_key(identifier)],
+        "get": _operation(
+            f"Read a {resource.title}", tag, {"200": _answer("OK", shown), "404": _ABSENT}, security=_METERING
+        ),
+        "delete": _operation(
+            f"Delete a {resource.title}", tag, {"204": _answer("Deleted"), "404": _ABSENT}, security=_METERING
+        ),
+    }
+    if resource.may_update:
+        answers = {"200": _answer("OK", shown), "400": _INVALID, "404": _ABSENT}
+        one["put"] = _operation(f"Update a {resource.title}", tag, dict(answers), security=_METERING, body=body)
+        partial = object_schema([f for f in resource.fields if not f.read_only], partial=True)
+        one["patch"] = _operation(
+            f"Partially update a {resource.title}", tag, dict(answers), security=_METERING, body=partial
+        )
+    return {f"{path}/": many, path + "/{key}": one}
+
+
+def _reading_paths() -> dict[str, Schema]:
+    fields, tag = readings.FIELDS, "MeterReading"
+    value = object_schema([f for f in fields if f.name in {"timestamp", "value"}])
+    shown = object_schema(fields)
+    shown["properties"] = {"id": {"type": "integer"}, **shown["properties"]}
+    filters = [
+        _parameter("meter_device", {"type": "string", "format": "uuid"}),
+        _parameter("series", {"type": "string", "format": "uuid"}),
+        _parameter("start_time", {"type": "string", "format": "date-time"}, "inclusive"),
+        _parameter("end_time", {"type": "string", "format": "date-time"}, "exclusive"),
+    ]
+    delivered = object_schema(new_readings.FIELDS)
+    verdicts: Schema = {
+        "type": "object",
+        "properties": {
+            "accepted": {"type": "integer"},
+            "staged": {"type": "integer"},
+            "rejected": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "index": {"type": "integer"},
+                        "code": {"type": "string"},
+                        "detail": {"type": "string"},
+                    },
+                },
+            },
+        },
+    }
+    return {
+        "/v1/metering/meter-readings/": {
+            "get": _operation(
+                "List readings; give meter_device and series to get one complete series",
+                tag,
+                {"200": _answer("One page, ascending in time", _page_of(value)), "400": _INVALID},
+                security=_METERING,
+                parameters=[*filters, *_PAGING],
+            ),
+            "post": _operation(
+                "Store one reading",
+                tag,
+                {"201": _answer("Stored", shown), "400": _INVALID},
+                security=_METERING,
+                body=object_schema(fields),
+            ),
+        },
+        "/v1/metering/meter-readings/{key}": {
+            "parameters": [_key({"type": "integer"})],
+            "get": _operation("Read a reading", tag, {"200": _answer("OK", shown), "404": _ABSENT}, security=_METERING),
+            "delete": _operation(
+                "Delete a reading; the audit table keeps its value",
+                tag,
+                {"204": _answer("Deleted"), "404": _ABSENT},
+                security=_METERING,
+            ),
+        },
+        "/v1/metering/new-meter-readings": {
+            "post": _operation(
+                "Deliver readings by the names of meter and series",
+                tag,
+                {"201": _answer("A verdict for every row", verdicts), "400": _INVALID},
+                security=_METERING,
+                body={"oneOf": [delivered, {"type": "array", "items": delivered}]},
+            )
+        },
+    }
+
+
+def _token_paths() -> dict[str, Schema]:
+    token: Schema = {"type": "object", "properties": {"token": {"type": "string"}}}
+    access: Schema = {
+        "type": "object",
+        "properties": {
+            "access_token": {"type": "string"},
+            "token_type": {"type": "string"},
+            "expires_in_secs": {"type": "integer"},
+            "refresh_token": {"type": "string"},
+        },
+    }
+    jwt_only, tag, denied = [{"JWT": []}], "Authentication", _answer("Wrong credentials")
+
+    def posted(summary: str, code: str, answer: Schema, fields: Sequence[Field], *, security: Any = ()) -> Schema:
+        answers = {code: _answer("The token", answer), "400": _INVALID, "401": denied}
+        return {"post": _operation(summary, tag, answers, security=list(security), body=object_schema(fields))}
+
+    renew = posted("Renew a JWT, in the header or the body", "200", token, (Field(name="token"),))
+    renew["get"] = _operation("Renew a JWT", tag, {"200": _answer("The token", token)}, security=jwt_only)
+    return {
+        "/v1/auth/jwt/token/": posted("Exchange a password for a JWT", "201", token, jwt.CREDENTIALS),
+        "/v1/auth/jwt/renew/": renew,
+        "/v1/auth/jwt/change-organization/": posted(
+            "Get a JWT for another organization", "201", token, jwt.CHANGE, security=jwt_only
+        ),
+        "/auth/token": posted("Exchange a client's secret for an access token", "200", access, client_tokens.GRANT),
+        "/auth/token/refresh": posted("Renew an access token", "200", access, client_tokens.REFRESH),
+    }
+
+
+def _sensor_paths() -> dict[str, Schema]:
+    year, month = (
+        _parameter("year", {"type": "integer", "minimum": 1970, "maximum": 2099}, required=True),
+        _parameter("month", {"type": "integer", "minimum": 1, "maximum": 12}, required=True),
+    )
+    monday, sunday = (
+        _parameter("startDate", {"type": "string", "format": "date"}, "a Monday", required=True),
+        _parameter("endDate", {"type": "string", "format": "date"}, "the Sunday of that week", required=True),
+    )
+    unit = _parameter(
+        "unit", {"type": "string", "enum": ["kwh", "wh"], "default": "kwh"}, "unit of the energies of day_by_day_metrics"
+    )
+    device = {"name": "device_id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    not_yet = "Unknown device, or no result yet: a month is served from the third day of the next one on"
+
+    def read(summary: str, parameters: Sequence[Schema] = ()) -> Schema:
+        answers = {"200": _answer("OK", {"type": "object"}), "404": _answer(not_yet)}
+        if parameters:
+            answers["400"] = _answer("A parameter is wrong")
+        return {
+            "parameters": [device],
+            "get": _operation(summary, "Sensors", answers, security=_SENSORS, parameters=parameters),
+        }
+
+    ids = {"200": _answer("The ids", {"type": "array", "items": {"type": "integer"}})}
+    one = "/sensors/{device_id}"
+    return {
+        "/sensors": {"get": _operation("List devices that have sent data", "Sensors", ids, security=_SENSORS)},
+        one: read("Read a device"),
+        f"{one}/sm/disag/month": read("A month by appliance class [Wh]", (year, month)),
+        f"{one}/sm/disag/month/weeks": read("A month by weeks and appliance class [Wh]", (year, month)),
+        f"{one}/sm/disag/week": read("A week by appliance class [Wh]", (monday, sunday)),
+        f"{one}/sm/reports/monthly": read("A month's report", (year, month, unit)),
+        f"{one}/sm/reports/weekly": read("A week's report", (monday, sunday, unit)),
+    }
+
+
+def document() -> Schema:
+    """Return the whole OpenAPI document."""
+    paths: dict[str, Schema] = {}
+    for resource in (
+        metering.DEVICE,
+        metering.TYPE,
+        metering.CONFIG,
+        metering.SERIES,
+        metering.STAGED,
+        metering.SYSTEM_EVENT,
+    ):
+        paths |= resource_paths(resource, f"/v1/metering/{resource.name}")
+    paths |= _reading_paths()
+    paths |= resource_paths(accounts.ORGANIZATION, "/v1/organizations")
+    paths |= resource_paths(accounts.MEMBERSHIP, "/v1/organizations/memberships")
+    paths |= _token_paths() | _sensor_paths()
+    paths["/_health/"] = {
+        "get": _operation("Health", "Operations", {"200": _answer("The API and its database answer")}, security=[])
+    }
+
+    def header(scheme: str, what: str) -> Schema:
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": f"`{scheme} ...`: {what}"}
+
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": "Wattloom",
+            "version": "1",
+            "description": "Smart-meter data: meters and readings, household disaggregation and reports.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "Token": header("Token", "the staff token, everything of its organization"),
+                "JWT": header("JWT", "a user's token, read only"),
+                "Bearer": {"type": "http", "scheme": "bearer", "description": "from POST /auth/token"},
+            }
+        },
+    }

@@ -1,0 +1,283 @@
+"""One function per pipeline step: what ``wattloom pipeline STEP`` and the DAGs call. Each is safe to repeat."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines import clock
+from pipelines.db import timescale
+from pipelines.db.engine import engine_for, raw, unit_of_work
+from pipelines.errors import BrokenContract, RejectedInput
+from pipelines.insight import derive as derivation
+from pipelines.insight import disaggregate as disaggregation
+from pipelines.insight import refresh as refreshing
+from pipelines.insight.work import Limits, batches, changed_devices
+from pipelines.metering import promotion, retention, staging
+from pipelines.settings import Settings
+
+_LOG = logging.getLogger("wattloom.steps")
+CHECKS = Path(__file__).resolve().parents[1] / "sql" / "checks"
+
+Progress = Callable[[int, int], None]
+Counts = dict[str, Any]
+
+
+def _open(settings: Settings | None) -> tuple[Settings, sa.Engine]:
+    chosen = settings or Settings.from_environment()
+    if chosen.clock is not None and not clock.is_moved():
+        clock.start_at(chosen.clock)
+    return chosen, engine_for(chosen)
+
+
+def _parse_instant(name: str, text: str | None, default: datetime) -> datetime:
+    if text is None:
+        return default
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise RejectedInput({name: [f"{text!r} is no ISO 8601 date or instant"]}) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def limits(
+    devices: Sequence[int] | None = None, start: str | None = None, end: str | None = None, month: str | None = None
+) -> Limits:
+    """Return the limits that a step's arguments mean; a month is taken with a day's margin for its zones.
+
+    Raises
+    ------
+    RejectedInput
+        A date or a month is malformed.
+    """
+    if month is not None:
+        first = parse_month(month)
+        following = disaggregation.months_before(first, -1)
+        margin = timedelta(days=1)
+        begin = datetime.combine(first, datetime.min.time(), UTC) - margin
+        finish = datetime.combine(following, datetime.min.time(), UTC) + margin
+        return Limits(devices=devices, start=begin, end=finish)
+    unlimited = Limits()
+    return Limits(
+        devices=devices,
+        start=_parse_instant("from", start, unlimited.start),
+        end=_parse_instant("to", end, unlimited.end),
+    )
+
+
+def parse_month(month: str) -> date:
+    """Return the first day of ``YYYY-MM``.
+
+    Raises
+    ------
+    RejectedInput
+        It is no month.
+    """
+    try:
+        return disaggregation.first_of_month(month)
+    except ValueError:
+        raise RejectedInput({"month": [f"{month!r} is no month; expected YYYY-MM"]}) from None
+
+
+def promote(*, settings: Settings | None = None) -> Counts:
+    """Promote staged readings of every organization whose meters have appeared."""
+    chosen, engine = _open(settings)
+    promoted = 0
+    with unit_of_work(engine) as connection:
+        rows = raw(connection).execute("SELECT DISTINCT organization_id FROM wattloom.staged_meter_reading")
+        organizations = [organization for (organization,) in rows]
+    for organization in organizations:
+        with unit_of_work(engine) as connection:
+            promoted += promotion.promote(
+                connection, organization, at=clock.now(), allow_unconfigured=chosen.allow_unconfigured_devices
+            )
+    return {"promoted": promoted}
+
+
+def prune_staging(*, settings: Settings | None = None) -> Counts:
+    """Delete staged readings that arrived longer ago than their retention."""
+    chosen, engine = _open(settings)
+    with unit_of_work(engine) as connection:
+        pruned = staging.prune(connection, now=clock.now(), retention_days=chosen.staged_data_retention_days)
+    return {"pruned": pruned}
+
+
+def pending_shards(
+    step: str, *, size: int = 200, month: str | None = None, settings: Settings | None = None
+) -> list[list[int]]:
+    """Return the devices a step has work for, in shards that tasks can take side by side.
+
+    Raises
+    ------
+    RejectedInput
+        The step has no shards.
+    """
+    _, engine = _open(settings)
+    logs = {"derive": "reading_change", "refresh": "energy_change"}
+    with unit_of_work(engine) as connection:
+        if step in logs:
+            devices = changed_devices(connection, logs[step], limits(month=month))
+        elif step in {"disaggregate-month", "disaggregate-week"}:
+            plan = _month_plan(connection, month, None)
+            devices = sorted({device for homes in plan.values() for device in homes})
+        else:
+            raise RejectedInput({"step": [f"{step!r} has no shards"]})
+    return list(batches(devices, size))
+
+
+def derive(
+    *,
+    devices: Sequence[int] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    month: str | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Turn changed readings into interval energy."""
+    _, engine = _open(settings)
+    return asdict(derivation.derive(engine, limits(devices, start, end, month), progress))
+
+
+def refresh(
+    *,
+    devices: Sequence[int] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    month: str | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Roll changed energy up to hours, UTC days and local days."""
+    chosen, engine = _open(settings)
+    done = refreshing.refresh(
+        engine,
+        limits(devices, start, end, month),
+        default_zone=chosen.default_meter_timezone,
+        progress=progress,
+    )
+    return asdict(done)
+
+
+def _month_plan(
+    connection: sa.Connection, month: str | None, devices: Sequence[int] | None
+) -> dict[date, list[int]]:
+    if month is None:
+        return disaggregation.due_months(connection, devices, clock.now())
+    first = parse_month(month)
+    found = disaggregation.measured_devices(connection, first, devices)
+    return {first: found} if found else {}
+
+
+def _disaggregate(
+    settings: Settings | None,
+    progress: Progress | None,
+    plan: Callable[[sa.Connection], dict[date, list[int]]],
+) -> Counts:
+    chosen, engine = _open(settings)
+    with unit_of_work(engine) as connection:
+        months = plan(connection)
+    done = disaggregation.disaggregate_months(
+        engine, months, default_zone=chosen.default_meter_timezone, progress=progress
+    )
+    return {"homes": done.homes, "home_months": done.months, "months": [str(month)[:7] for month in sorted(months)]}
+
+
+def disaggregate_month(
+    *,
+    month: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    devices: Sequence[int] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Compute a month, the months of ``[start, end)``, or without either everything that is due.
+
+    Due are new, stale and back-calculated months. A month that has not ended is computed only when it is named.
+    """
+
+    def plan(connection: sa.Connection) -> dict[date, list[int]]:
+        if start is None and end is None:
+            return _month_plan(connection, month, devices)
+        if start is None or end is None or month is not None:
+            raise RejectedInput({"month": ["give either a month, or both from and to, or nothing"]})
+        span = limits(None, start, end)
+        found: dict[date, list[int]] = {}
+        first = span.start.date().replace(day=1)
+        while first < span.end.date():
+            found |= _month_plan(connection, f"{first:%Y-%m}", devices)
+            first = disaggregation.months_before(first, -1)
+        return found
+
+    return _disaggregate(settings, progress, plan)
+
+
+def disaggregate_week(
+    *,
+    week: str | None = None,
+    devices: Sequence[int] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Make a week servable: compute the months it touches that have ended and have no current result.
+
+    A week is a sum of the days of its months, so it always agrees with them. Without ``week`` it is the last one.
+    """
+    if week is None:
+        today = clock.now().date()
+        first = today - timedelta(days=today.weekday() + 7)
+    else:
+        try:
+            first = date.fromisoformat(week)
+        except ValueError:
+            raise RejectedInput({"week": [f"{week!r} is no date; expected the Monday, YYYY-MM-DD"]}) from None
+        if first.weekday() != 0:
+            raise RejectedInput({"week": [f"{week} is not a Monday"]})
+    touched = {first.replace(day=1), (first + timedelta(days=6)).replace(day=1)}
+
+    def plan(connection: sa.Connection) -> dict[date, list[int]]:
+        ended = {month for month in touched if disaggregation.months_before(month, -1) <= clock.now().date()}
+        if week is None:
+            due = disaggregation.due_months(connection, devices, clock.now())
+            return {month: homes for month, homes in due.items() if month in ended}
+        found = {month: disaggregation.measured_devices(connection, month, devices) for month in sorted(ended)}
+        return {month: homes for month, homes in found.items() if homes}
+
+    return _disaggregate(settings, progress, plan)
+
+
+def maintain(*, settings: Settings | None = None) -> Counts:
+    """Compress, apply the retention of readings and events, tidy the logs, and name failed database jobs."""
+    chosen, engine = _open(settings)
+    counts = retention.apply(engine, now=clock.now(), retention_days=chosen.data_retention_days)
+    failed = timescale.failed_jobs(engine)
+    for job in failed:
+        _LOG.warning("database job failed: %s", job)
+    return {**counts, "compressed_chunks": timescale.compress_due(engine), "failed_jobs": len(failed)}
+
+
+def check(*, settings: Settings | None = None) -> Counts:
+    """Run every query of ``sql/checks``; each returns the rows that break a promise.
+
+    Raises
+    ------
+    BrokenContract
+        A check returned rows; the text names the checks and their counts.
+    """
+    _, engine = _open(settings)
+    offending: dict[str, int] = {}
+    scripts = sorted(CHECKS.glob("*.sql"))
+    for script in scripts:
+        with unit_of_work(engine) as connection:
+            rows = connection.exec_driver_sql(script.read_text(encoding="utf-8")).fetchmany(1000)
+        if rows:
+            offending[script.stem] = len(rows)
+            _LOG.error("check %s: %d rows, the first is %s", script.stem, len(rows), tuple(rows[0]))
+    if offending:
+        raise BrokenContract("checks failed: " + ", ".join(f"{name} ({count})" for name, count in offending.items()))
+    return {"checks": len(scripts)}

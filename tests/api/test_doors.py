@@ -1,0 +1,36 @@
+"""Who may come in where, and what a closed door says."""
+
+import pytest
+
+from tests.api.conftest import Client
+
+
+@pytest.mark.parametrize(
+    ("path", "authorization", "challenge"),
+    [
+        ("/v1/metering/meter-devices", None, "Token"),
+        ("/v1/metering/meter-devices", "Token wrong", "Token"),
+        ("/v1/metering/meter-devices", "JWT wrong", "JWT"),
+        ("/sensors", None, "Bearer"),
+        ("/sensors", "Bearer wrong", "Bearer"),
+    ],
+)
+def test_without_valid_credentials_the_answer_is_401_and_names_the_scheme(
+    anonymous: Client, path: str, authorization: str | None, challenge: str
+) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+
+    answer = anonymous.get(path, headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == challenge
+
+
+def test_a_jwt_reads_and_never_writes(reader: Client) -> None:
+    assert reader.get("/v1/metering/meter-devices").status_code == 200
+    assert reader.post("/v1/metering/meter-devices", json={"name": "m", "protocol": "mbus"}).status_code == 403
+
+
+def test_an_access_token_opens_the_sensors_and_not_the_meters(bearer: Client) -> None:
+    assert bearer.get("/sensors").status_code == 200
+    assert bearer.get("/v1/metering/meter-devices").status_code == 401
