@@ -66,9 +66,7 @@ class QualityRow(NamedTuple):
 
 
 QUALITY_TABLE: tuple[QualityRow, ...] = tuple(
-    QualityRow(
-        quality.value, quality.name.lower(), quality.description, quality.is_valid, quality.counts_energy
-    )
+    QualityRow(quality.value, quality.name.lower(), quality.description, quality.is_valid, quality.counts_energy)
     for quality in Quality
 )
 

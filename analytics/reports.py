@@ -95,9 +95,7 @@ def disconnection_percentage(valid: int, expected: int) -> float:
     return round_half_even(missing * 1000, expected) / 10
 
 
-def day_by_day_metrics(
-    data: PeriodDays, *, period: Period = "month", unit: EnergyUnit = "kwh"
-) -> dict[str, Any]:
+def day_by_day_metrics(data: PeriodDays, *, period: Period = "month", unit: EnergyUnit = "kwh") -> dict[str, Any]:
     """Return the `day_by_day_metrics` block of a report, JSON-ready.
 
     `days_without_consumption` counts days measured as zero with complete data. The greatest and least
@@ -140,9 +138,7 @@ def day_by_day_metrics(
     }
 
 
-def carbon_footprint(
-    total_uwh: int, n_days: int, *, factors: CarbonFactors = CarbonFactors()
-) -> dict[str, float]:
+def carbon_footprint(total_uwh: int, n_days: int, *, factors: CarbonFactors = CarbonFactors()) -> dict[str, float]:
     """Return the `carbon_footprint` block: CO2 of the printed total and the trees that absorb it.
 
     Parameters

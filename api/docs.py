@@ -39,5 +39,9 @@ def page() -> str:
 
 ROUTER = Router(
     "/",
-    route_handlers=[openapi, page, create_static_files_router("/docs/assets", directories=[_ASSETS], name="docs-assets")],
+    route_handlers=[
+        openapi,
+        page,
+        create_static_files_router("/docs/assets", directories=[_ASSETS], name="docs-assets"),
+    ],
 )

@@ -91,7 +91,9 @@ def _operation(
 
 
 _PAGING = (
-    _parameter("limit", {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}, f"at most {MAX_LIMIT} are returned"),
+    _parameter(
+        "limit", {"type": "integer", "minimum": 1, "default": DEFAULT_LIMIT}, f"at most {MAX_LIMIT} are returned"
+    ),
     _parameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
 )
 _INVALID = _answer("The fields that are wrong, each with its messages", {"type": "object"})
@@ -113,7 +115,9 @@ def _page_of(item: Schema) -> Schema:
 
 def _filter(resource: Resource, name: str) -> Schema:
     if name in {"start_time", "end_time"}:
-        return _parameter(name, {"type": "string", "format": "date-time"}, "inclusive" if name[0] == "s" else "exclusive")
+        return _parameter(
+            name, {"type": "string", "format": "date-time"}, "inclusive" if name[0] == "s" else "exclusive"
+        )
     return _parameter(name, {"type": "string", "format": "uuid"} if name == "meter_device" else {"type": "string"})
 
 
@@ -212,7 +216,9 @@ def _reading_paths() -> dict[str, Schema]:
         },
         "/v1/metering/meter-readings/{key}": {
             "parameters": [_key({"type": "integer"})],
-            "get": _operation("Read a reading", tag, {"200": _answer("OK", shown), "404": _ABSENT}, security=_METERING),
+            "get": _operation(
+                "Read a reading", tag, {"200": _answer("OK", shown), "404": _ABSENT}, security=_METERING
+            ),
             "delete": _operation(
                 "Delete a reading; the audit table keeps its value",
                 tag,
@@ -257,7 +263,9 @@ def _token_paths() -> dict[str, Schema]:
         "/v1/auth/jwt/change-organization/": posted(
             "Get a JWT for another organization", "201", token, jwt.CHANGE, security=jwt_only
         ),
-        "/auth/token": posted("Exchange a client's secret for an access token", "200", access, client_tokens.GRANT),
+        "/auth/token": posted(
+            "Exchange a client's secret for an access token", "200", access, client_tokens.GRANT
+        ),
         "/auth/token/refresh": posted("Renew an access token", "200", access, client_tokens.REFRESH),
     }
 
@@ -272,7 +280,9 @@ def _sensor_paths() -> dict[str, Schema]:
         _parameter("endDate", {"type": "string", "format": "date"}, "the Sunday of that week", required=True),
     )
     unit = _parameter(
-        "unit", {"type": "string", "enum": ["kwh", "wh"], "default": "kwh"}, "unit of the energies of day_by_day_metrics"
+        "unit",
+        {"type": "string", "enum": ["kwh", "wh"], "default": "kwh"},
+        "unit of the energies of day_by_day_metrics",
     )
     device = {"name": "device_id", "in": "path", "required": True, "schema": {"type": "integer"}}
     not_yet = "Unknown device, or no result yet: a month is served from the third day of the next one on"
@@ -320,7 +330,12 @@ def document() -> Schema:
     }
 
     def header(scheme: str, what: str) -> Schema:
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": f"`{scheme} ...`: {what}"}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": f"`{scheme} ...`: {what}",
+        }
 
     return {
         "openapi": "3.0.3",

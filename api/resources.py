@@ -19,18 +19,19 @@ _HIGHEST_INTEGER_ID = 2**31 - 1
 
 def shown(resource: Resource, row: Row) -> dict[str, Any]:
     """Return a row as the API shows it: id, fields in the contract's order, creation and change."""
-    fields = {
-        f.name: shapes.wire(row[f.name if f.name in row else f.stored_as]) for f in resource.fields
-    }
+    fields = {f.name: shapes.wire(row[f.name if f.name in row else f.stored_as]) for f in resource.fields}
     stamps = {"created_at": shapes.wire(row["created_at"]), "updated_at": shapes.wire(row["updated_at"])}
     return {"id": shapes.wire(row["id"]), **fields, **stamps}
 
 
 def _key(resource: Resource, text: str) -> UUID | int:
     key = identifier(text, integer=resource.integer_id)
-    too_high = isinstance(key, int) and isinstance(resource.table.c.id.type, sa.Integer) and not isinstance(
-        resource.table.c.id.type, sa.BigInteger
-    ) and key > _HIGHEST_INTEGER_ID
+    too_high = (
+        isinstance(key, int)
+        and isinstance(resource.table.c.id.type, sa.Integer)
+        and not isinstance(resource.table.c.id.type, sa.BigInteger)
+        and key > _HIGHEST_INTEGER_ID
+    )
     if key is None or too_high:
         raise NotFound
     return key

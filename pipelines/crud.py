@@ -145,7 +145,13 @@ def create_row(connection: sa.Connection, resource: Resource, principal: Princip
 
 
 def update_row(
-    connection: sa.Connection, resource: Resource, principal: Principal, identifier: object, payload: Any, *, partial: bool
+    connection: sa.Connection,
+    resource: Resource,
+    principal: Principal,
+    identifier: object,
+    payload: Any,
+    *,
+    partial: bool,
 ) -> Row:
     """Check and store changes of a row; a field that is not sent keeps its value.
 
@@ -181,7 +187,11 @@ def _store(
     _check_references(connection, resource, values, organization)
     resource.before_write(connection, principal, values, before)
     now = clock.now()
-    columns = {resource.field(n).stored_as: v for n, v in values.items() if n not in resource.links and _is_field(resource, n)}
+    columns = {
+        resource.field(n).stored_as: v
+        for n, v in values.items()
+        if n not in resource.links and _is_field(resource, n)
+    }
     columns |= {n: v for n, v in values.items() if not _is_field(resource, n)}
     columns["updated_at"] = now
     try:
@@ -267,4 +277,3 @@ def _explained(resource: Resource, error: IntegrityError) -> Exception:
         name, message = resource.unique[constraint].split(": ", 1)
         return RejectedInput({name: [message]})
     return BrokenContract(f"{resource.name} violates {constraint}")
-

@@ -23,4 +23,6 @@ def configure(level: str) -> None:
 def announce_clock() -> None:
     """Say so when the process does not run on real time."""
     if clock.is_moved():
-        logging.getLogger("wattloom.clock").warning("the clock starts at %s (WATTLOOM_CLOCK)", clock.now().isoformat())
+        logging.getLogger("wattloom.clock").warning(
+            "the clock starts at %s (WATTLOOM_CLOCK)", clock.now().isoformat()
+        )

@@ -99,7 +99,9 @@ class Settings:
     secret_key: str | None = _setting(
         "Signs tokens, at least 32 characters; empty: generated once and kept in the home", _text, None
     )
-    log_level: str = _setting("debug, info, warning or error", _choice("debug", "info", "warning", "error"), "info")
+    log_level: str = _setting(
+        "debug, info, warning or error", _choice("debug", "info", "warning", "error"), "info"
+    )
     database_pool: int = _setting("Connections kept per process", _whole(1, 200), 8)
     max_body_mb: int = _setting("Largest request body [MB]", _whole(1, 1024), 32)
     allow_token_auth: bool = _setting("Accept the staff Token", _flag, True)
@@ -138,7 +140,9 @@ class Settings:
                 try:
                     values[spec.name] = spec.metadata["parse"](text)
                 except ValueError as error:
-                    reason = str(error) if str(error).startswith("expected") else f"expected {spec.metadata['doc']}"
+                    reason = (
+                        str(error) if str(error).startswith("expected") else f"expected {spec.metadata['doc']}"
+                    )
                     raise WrongSetting(f"{name} is wrong: {reason}") from None
         settings = cls(**values)
         settings._check()
@@ -157,8 +161,14 @@ class Settings:
         """Return the settings as the Markdown table of ``docs/settings.md``."""
         rows = ["| variable | default | meaning |", "|---|---|---|"]
         for spec in fields(cls):
-            default = "" if spec.default is None else str(spec.default).lower() if isinstance(
-                spec.default, bool
-            ) else str(spec.default)
-            rows.append(f"| `{PREFIX}{spec.name.upper()}` | {f'`{default}`' if default else ''} | {spec.metadata['doc']} |")
+            default = (
+                ""
+                if spec.default is None
+                else str(spec.default).lower()
+                if isinstance(spec.default, bool)
+                else str(spec.default)
+            )
+            rows.append(
+                f"| `{PREFIX}{spec.name.upper()}` | {f'`{default}`' if default else ''} | {spec.metadata['doc']} |"
+            )
         return "\n".join(rows) + "\n"

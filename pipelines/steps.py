@@ -45,7 +45,10 @@ def _parse_instant(name: str, text: str | None, default: datetime) -> datetime:
 
 
 def limits(
-    devices: Sequence[int] | None = None, start: str | None = None, end: str | None = None, month: str | None = None
+    devices: Sequence[int] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    month: str | None = None,
 ) -> Limits:
     """Return the limits that a step's arguments mean; a month is taken with a day's margin for its zones.
 
@@ -184,7 +187,11 @@ def _disaggregate(
     done = disaggregation.disaggregate_months(
         engine, months, default_zone=chosen.default_meter_timezone, progress=progress
     )
-    return {"homes": done.homes, "home_months": done.months, "months": [str(month)[:7] for month in sorted(months)]}
+    return {
+        "homes": done.homes,
+        "home_months": done.months,
+        "months": [str(month)[:7] for month in sorted(months)],
+    }
 
 
 def disaggregate_month(
@@ -279,5 +286,7 @@ def check(*, settings: Settings | None = None) -> Counts:
             offending[script.stem] = len(rows)
             _LOG.error("check %s: %d rows, the first is %s", script.stem, len(rows), tuple(rows[0]))
     if offending:
-        raise BrokenContract("checks failed: " + ", ".join(f"{name} ({count})" for name, count in offending.items()))
+        raise BrokenContract(
+            "checks failed: " + ", ".join(f"{name} ({count})" for name, count in offending.items())
+        )
     return {"checks": len(scripts)}

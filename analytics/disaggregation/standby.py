@@ -35,9 +35,7 @@ def fridge_share_w(resolution_s: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     return FRIDGE_MEAN_W * share
 
 
-def separate_standby(
-    batch: HomesBatch, days: MeasuredDays, residual_uwh: npt.NDArray[np.int64]
-) -> StageEnergy:
+def separate_standby(batch: HomesBatch, days: MeasuredDays, residual_uwh: npt.NDArray[np.int64]) -> StageEnergy:
     """Return the standby energy of every valid interval, at most what it has left.
 
     Days mostly without valid measurement teach nothing and take the level of the others; time that

@@ -8,9 +8,7 @@ import numpy.typing as npt
 from analytics.errors import BrokenContractError
 
 
-def require_array(
-    name: str, array: npt.NDArray[Any], dtype: type[np.generic], size: int | None = None
-) -> None:
+def require_array(name: str, array: npt.NDArray[Any], dtype: type[np.generic], size: int | None = None) -> None:
     """Check that an array is one-dimensional and contiguous, of a dtype and, where given, a size.
 
     Raises

@@ -347,9 +347,7 @@ def value_intervals(
     numerator, denominator = require_scale(uwh_per_step)
     if times_us.size == 0:
         return _no_pieces()
-    ends_us, energy, quality = _value_intervals(
-        times_us, values, numerator, denominator, interval_us, max_power_w
-    )
+    ends_us, energy, quality = _value_intervals(times_us, values, numerator, denominator, interval_us, max_power_w)
     pieces: Pieces = _cut(times_us, ends_us, energy, quality, interval_us)
     return pieces
 

@@ -24,9 +24,7 @@ def _round_rows(offsets: Any, amounts: Any, step: Any) -> Any:
     return rounded
 
 
-def round_rows(
-    offsets: npt.NDArray[np.int64], amounts: npt.NDArray[np.int64], step: int
-) -> npt.NDArray[np.int64]:
+def round_rows(offsets: npt.NDArray[np.int64], amounts: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
     """Round each row's amounts to whole steps, so that leading parts sum to their exact rounding.
 
     Parameters

@@ -127,9 +127,7 @@ def daily_statistics(
         offsets, start_us, duration_s, energy_uwh, is_valid, edge_offsets, edges_us
     )
     if not is_sound:
-        raise BrokenContractError(
-            "intervals are in order, last at least a second and carry no negative energy"
-        )
+        raise BrokenContractError("intervals are in order, last at least a second and carry no negative energy")
     return total_uwh, valid_s, n_valid, minimum_w
 
 

@@ -129,11 +129,12 @@ def disag_week(request: AnyRequest, device_id: str) -> Response[bytes]:
 
 def _report(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
     unit, settings = _unit(request), settings_of(request)
-    factors = CarbonFactors(
-        kgco2_per_kwh=settings.carbon_kg_per_kwh, kgco2_per_tree_day=settings.tree_kg_per_day
-    )
+    factors = CarbonFactors(kgco2_per_kwh=settings.carbon_kg_per_kwh, kgco2_per_tree_day=settings.tree_kg_per_day)
     return _answer(
-        request, device_id, period, lambda stored, chosen: answers.report(stored, chosen, unit=unit, factors=factors)
+        request,
+        device_id,
+        period,
+        lambda stored, chosen: answers.report(stored, chosen, unit=unit, factors=factors),
     )
 
 

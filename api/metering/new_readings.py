@@ -48,7 +48,14 @@ def _parse(body: bytes) -> tuple[NamedReadings, list[int], list[Rejection]]:
     try:
         readings = _FAST.decode(body)
         return _columns([(r.meter_device_name, r.series_name, r.timestamp, r.value) for r in readings]), [], []
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError, ValueError, OverflowError, ArithmeticError):
+    except (
+        msgspec.ValidationError,
+        msgspec.DecodeError,
+        UnicodeError,
+        ValueError,
+        OverflowError,
+        ArithmeticError,
+    ):
         return _parse_each(shapes.read_json(body))
 
 
@@ -112,5 +119,3 @@ def create_new_readings(request: AnyRequest, body: bytes) -> Response[bytes]:
     refused.sort(key=lambda row: int(row["index"]))
     answer = {"accepted": verdicts.accepted, "staged": verdicts.staged, "rejected": refused}
     return shapes.json_response(answer, 201)
-
-

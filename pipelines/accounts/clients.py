@@ -31,12 +31,16 @@ def grant(connection: sa.Connection, settings: Settings, client_id: str, client_
     Unauthorized
         Unknown client or wrong secret.
     """
-    row = raw(connection).execute(
-        "SELECT c.id, c.organization_id, c.secret_digest FROM wattloom.api_client AS c"
-        " JOIN wattloom.organization AS o ON o.id = c.organization_id"
-        " WHERE c.client_id = %s AND c.revoked_at IS NULL AND o.is_active",
-        (client_id,),
-    ).fetchone()
+    row = (
+        raw(connection)
+        .execute(
+            "SELECT c.id, c.organization_id, c.secret_digest FROM wattloom.api_client AS c"
+            " JOIN wattloom.organization AS o ON o.id = c.organization_id"
+            " WHERE c.client_id = %s AND c.revoked_at IS NULL AND o.is_active",
+            (client_id,),
+        )
+        .fetchone()
+    )
     if row is None or not secrets.same(secrets.digest(client_secret), row[2]):
         raise Unauthorized("Invalid client credentials.")
     now, refresh = clock.now(), secrets.new_secret()
@@ -55,14 +59,18 @@ def renew(connection: sa.Connection, settings: Settings, client_id: str, refresh
     Unauthorized
         Unknown, expired or revoked, or another client's.
     """
-    row = raw(connection).execute(
-        "SELECT c.id, c.organization_id FROM wattloom.refresh_token AS r"
-        " JOIN wattloom.api_client AS c ON c.id = r.api_client_id"
-        " JOIN wattloom.organization AS o ON o.id = c.organization_id"
-        " WHERE r.digest = %s AND c.client_id = %s AND r.revoked_at IS NULL AND r.expires_at > %s"
-        " AND c.revoked_at IS NULL AND o.is_active",
-        (secrets.digest(refresh_token), client_id, clock.now()),
-    ).fetchone()
+    row = (
+        raw(connection)
+        .execute(
+            "SELECT c.id, c.organization_id FROM wattloom.refresh_token AS r"
+            " JOIN wattloom.api_client AS c ON c.id = r.api_client_id"
+            " JOIN wattloom.organization AS o ON o.id = c.organization_id"
+            " WHERE r.digest = %s AND c.client_id = %s AND r.revoked_at IS NULL AND r.expires_at > %s"
+            " AND c.revoked_at IS NULL AND o.is_active",
+            (secrets.digest(refresh_token), client_id, clock.now()),
+        )
+        .fetchone()
+    )
     if row is None:
         raise Unauthorized("Invalid refresh token.")
     return _grant(settings, row[0], row[1], None)

@@ -148,7 +148,9 @@ def by_access_token(connection: sa.Connection, key: str, token: str, now: dateti
     return Principal(scheme=Scheme.BEARER, name=f"client:{row[0]}", organization_id=row[1])
 
 
-def login(connection: sa.Connection, username: str, password: str, organization_id: UUID | None) -> tuple[UUID, UUID]:
+def login(
+    connection: sa.Connection, username: str, password: str, organization_id: UUID | None
+) -> tuple[UUID, UUID]:
     """Check a user's password; return (user, organization): the asked one, else the first joined.
 
     Raises

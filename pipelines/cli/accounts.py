@@ -27,7 +27,9 @@ def run_init(settings: Settings, chosen: argparse.Namespace) -> int:
         return 0
     print(f"organization   {made['organization']['name']} (number {made['organization']['number']})")
     print(f"staff token    {made['staff']['token']}   (Authorization: Token ...; may do everything)")
-    print(f"JWT user       {made['user']['username']} / {made['user']['password']}   (POST /v1/auth/jwt/token/; reads)")
+    print(
+        f"JWT user       {made['user']['username']} / {made['user']['password']}   (POST /v1/auth/jwt/token/; reads)"
+    )
     print(f"API client     {made['client']['client_id']} / {made['client']['client_secret']}   (POST /auth/token)")
     print(f"source secret  {made['source']['secret']}   (imports)")
     print("These are shown once. Keep them safe.")

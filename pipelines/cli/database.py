@@ -33,7 +33,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _embedded(settings: Settings) -> EmbeddedServer:
     if settings.database_url is not None:
-        raise WattloomError("WATTLOOM_DATABASE_URL names a server of your own; there is no embedded one to start or stop")
+        raise WattloomError(
+            "WATTLOOM_DATABASE_URL names a server of your own; there is no embedded one to start or stop"
+        )
     return EmbeddedServer(settings.home)
 
 

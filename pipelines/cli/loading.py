@@ -20,7 +20,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     load.add_argument("--time-column", metavar="NAME", help="interval start; default: found by its usual names")
     load.add_argument("--value-column", metavar="NAME", help="energy; default: found by its usual names")
     load.add_argument("--unit", help="Wh, kWh, MWh, J, MJ or GJ; default: from the value column's name, else kWh")
-    load.add_argument("--interval", type=int, metavar="MINUTES", help="length of an interval; default: as the data shows")
+    load.add_argument(
+        "--interval", type=int, metavar="MINUTES", help="length of an interval; default: as the data shows"
+    )
     load.add_argument("--timezone", default="UTC", metavar="TZ", help="zone of the devices (default UTC)")
     load.add_argument(
         "--timestamps",

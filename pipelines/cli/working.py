@@ -32,7 +32,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     step.add_argument("--week", metavar="YYYY-MM-DD", help="a Monday")
     step.add_argument("--from", dest="start", metavar="ISO", help="changes from this date or instant on")
     step.add_argument("--to", dest="end", metavar="ISO", help="and before this one")
-    step.add_argument("--device", dest="devices", type=int, action="append", metavar="ID", help="sensor id; repeatable")
+    step.add_argument(
+        "--device", dest="devices", type=int, action="append", metavar="ID", help="sensor id; repeatable"
+    )
     step.set_defaults(run=run_step)
 
 

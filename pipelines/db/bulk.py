@@ -87,7 +87,11 @@ def _encode(columns: Sequence[Column], kinds: Sequence[str], first: int, last: i
 
 
 def copy_in(
-    connection: psycopg.Connection[Any], table: str, columns: Mapping[str, tuple[str, Column]], *, schema: str | None
+    connection: psycopg.Connection[Any],
+    table: str,
+    columns: Mapping[str, tuple[str, Column]],
+    *,
+    schema: str | None,
 ) -> int:
     """Append arrays to a table by binary COPY; all rows arrive, or the transaction fails.
 

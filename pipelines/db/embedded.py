@@ -163,9 +163,7 @@ class EmbeddedServer:
             died = find_postmaster(data_dir) is None
             if died or time.monotonic() > deadline:
                 what = "ended while starting" if died else f"did not answer within {START_TIMEOUT_S} s"
-                raise EmbeddedServerError(
-                    f"PostgreSQL in {data_dir} {what}: {failure}\n{last_words(data_dir)}"
-                )
+                raise EmbeddedServerError(f"PostgreSQL in {data_dir} {what}: {failure}\n{last_words(data_dir)}")
             time.sleep(_PAUSE_S)
 
     def _stop(self) -> None:

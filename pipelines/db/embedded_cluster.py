@@ -82,9 +82,7 @@ class Cluster:
             write_settings(self.data_dir, port, self.account)
             (self.data_dir / STARTUP_LOG).unlink(missing_ok=True)
             left_s = max(1, int(deadline - time.monotonic()))
-            code, words = self._pg_ctl(
-                "start", "-w", "-t", str(left_s), "-s", "-l", STARTUP_LOG, wait_s=left_s
-            )
+            code, words = self._pg_ctl("start", "-w", "-t", str(left_s), "-s", "-l", STARTUP_LOG, wait_s=left_s)
             if code == 0 or find_postmaster(self.data_dir) is not None:
                 return
             if is_free(port):

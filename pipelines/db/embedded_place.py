@@ -167,9 +167,7 @@ def _system_folder(home: Path) -> Path | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not re.fullmatch(r"[0-9a-f]{16}(-[0-9]+)?", name):
-        raise EmbeddedServerError(
-            f"{home / _POINTER} is damaged: restore it, or remove it for an empty database"
-        )
+        raise EmbeddedServerError(f"{home / _POINTER} is damaged: restore it, or remove it for an empty database")
     return SYSTEM_ROOT / name
 
 

@@ -59,5 +59,10 @@ def publish_quality_codes(connection: sa.Connection) -> None:
             " ON CONFLICT (code) DO UPDATE SET name = excluded.name, description = excluded.description,"
             " is_valid = excluded.is_valid, counts_energy = excluded.counts_energy"
         ),
-        [row._asdict() if hasattr(row, "_asdict") else dict(zip(("code", "name", "description", "is_valid", "counts_energy"), row, strict=True)) for row in QUALITY_TABLE],
+        [
+            row._asdict()
+            if hasattr(row, "_asdict")
+            else dict(zip(("code", "name", "description", "is_valid", "counts_energy"), row, strict=True))
+            for row in QUALITY_TABLE
+        ],
     )

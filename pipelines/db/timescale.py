@@ -24,7 +24,9 @@ def create_extension(connection: Connection) -> None:
     available = connection.scalar(
         text("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')")
     )
-    if available and not connection.scalar(text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname='timescaledb')")):
+    if available and not connection.scalar(
+        text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname='timescaledb')")
+    ):
         connection.execute(text("SET LOCAL client_min_messages = warning"))
         connection.execute(text("CREATE EXTENSION timescaledb"))
 

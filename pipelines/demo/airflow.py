@@ -175,18 +175,14 @@ class AirflowStandalone:
     def _known_dags(self) -> set[str]:
         broken = self._api.get("/api/v2/importErrors")["import_errors"]
         if broken:
-            raise SourceUnavailable(
-                f"Airflow cannot read {broken[0]['filename']}: {broken[0]['stack_trace']}"
-            )
+            raise SourceUnavailable(f"Airflow cannot read {broken[0]['filename']}: {broken[0]['stack_trace']}")
         return {dag["dag_id"] for dag in self._api.get("/api/v2/dags", limit=100)["dags"]}
 
     def _write_launcher(self) -> Path:
         folder = self.home / "bin"
         folder.mkdir(exist_ok=True)
         program = folder / "airflow"
-        program.write_text(
-            _LAUNCHER.format(airflow=shlex.quote(str(Path(sys.executable).parent / "airflow")))
-        )
+        program.write_text(_LAUNCHER.format(airflow=shlex.quote(str(Path(sys.executable).parent / "airflow"))))
         program.chmod(0o700)
         return folder
 

@@ -58,9 +58,7 @@ class JsonClient:
             raise RefusedRequest(status, f"{method} {path} was answered with {status}: {text[:500]}")
         return json.loads(text) if text else None
 
-    def _exchange(
-        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, str]:
+    def _exchange(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, str]:
         for is_last in (
             False,
             True,

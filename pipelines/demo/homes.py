@@ -140,9 +140,7 @@ def ensure_meter(api: JsonClient, organization: str, home: DemoHome) -> Meter:
             "type": kind["id"],
         },
     )
-    return Meter(
-        home=home, device_id=device["id"], series_id=series["id"], sensor_id=int(device["sensor_id"])
-    )
+    return Meter(home=home, device_id=device["id"], series_id=series["id"], sensor_id=int(device["sensor_id"]))
 
 
 def missing_readings(api: JsonClient, meter: Meter, start: datetime, end: datetime) -> list[_Reading]:

@@ -56,9 +56,7 @@ class DemoProcess:
         """
         code = self._child.poll() if self._child else None
         if self._child is None or code is not None:
-            raise SourceUnavailable(
-                f"{self.name} ended with code {code}, see {self.log}:\n{self.last_words()}"
-            )
+            raise SourceUnavailable(f"{self.name} ended with code {code}, see {self.log}:\n{self.last_words()}")
 
     def last_words(self, lines: int = 15) -> str:
         """Return the end of the log."""
@@ -98,9 +96,8 @@ def _is_over(leader: int, child: "subprocess.Popen[bytes] | None", seconds: floa
     """Wait until nobody of the session lives; tell whether that came in time."""
     deadline = time.monotonic() + seconds
     while True:
-        if child is not None:
-            child.poll()  # a dead child is in the way until it is waited for
-        if not any(_members(leader)):
+        is_reaped = child is None or child.poll() is not None
+        if is_reaped and not any(_members(leader)):
             return True
         if time.monotonic() > deadline:
             return False

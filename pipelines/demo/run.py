@@ -181,9 +181,7 @@ class _Demo:
                 raise SourceUnavailable(f"the API does not answer, see {self._api_process.log}")
             time.sleep(_PAUSE_S)
         client = state["credentials"]["client"]
-        token = self._sensors.post("/auth/token", {"grant_type": "client_credentials", **client})[
-            "access_token"
-        ]
+        token = self._sensors.post("/auth/token", {"grant_type": "client_credentials", **client})["access_token"]
         self._sensors.authorization = f"Bearer {token}"
 
     def _is_api_up(self) -> bool:
@@ -223,9 +221,7 @@ class _Demo:
 def _archive_start() -> datetime:
     now = clock.now()
     months = now.year * 12 + now.month - 1 - ARCHIVE_MONTHS
-    return now.replace(
-        year=months // 12, month=months % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0
-    )
+    return now.replace(year=months // 12, month=months % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _newest_reported_month() -> datetime:

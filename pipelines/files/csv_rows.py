@@ -1,6 +1,7 @@
-"""A block of CSV lines into columns of text; a line that does not fit the header is told apart, the others are kept.
+"""A block of CSV lines into columns of text; a line that does not fit the header is told apart.
 
-A line is a record: a quoted field may hold the separator but no line feed, so a stray quote spoils one line only.
+A line is a record: a quoted field may hold the separator but no line feed, so a stray quote spoils one line
+only.
 """
 
 import csv
@@ -45,7 +46,9 @@ def read_rows(block: bytes, layout: Layout) -> Rows:
     broken = kept["broken"].to_numpy()
     if not is_utf8:
         columns = [name for name in ("device", "time", "value") if name in kept.columns]
-        spoiled = pl.any_horizontal(pl.col(columns).str.contains(_UNDECODABLE, literal=True).fill_null(value=False))
+        spoiled = pl.any_horizontal(
+            pl.col(columns).str.contains(_UNDECODABLE, literal=True).fill_null(value=False)
+        )
         broken = broken | kept.select(spoiled).to_series().to_numpy()
     complete = (kept["end"] == _END).fill_null(value=False).to_numpy()
     return Rows(

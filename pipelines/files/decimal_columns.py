@@ -22,7 +22,7 @@ _LIMIT = 10**decimals.MAX_DIGITS
 
 @dataclass(frozen=True, kw_only=True)
 class Decimals:
-    """Mantissas [n], scales [n], and the rows at fault by reason; where a row is at fault its mantissa is 0."""
+    """Mantissas [n], scales [n], and by reason the rows at fault, whose mantissa is 0."""
 
     mantissa: npt.NDArray[np.int64]
     scale: npt.NDArray[np.int16]
@@ -30,9 +30,9 @@ class Decimals:
 
 
 def parse_decimals(texts: pl.Series) -> Decimals:
-    """Return the decimals that ``texts`` [n, String, null where absent] name, exactly as ``decimals.split`` would.
+    """Return the decimals that ``texts`` [n, String] name, exactly as ``decimals.split`` would.
 
-    An exponent is understood; blanks around the number are not part of it.
+    Null is an absent value. An exponent is understood; blanks around the number are not part of it.
     """
     text = texts.str.strip_chars()
     is_missing = (text.is_null() | (text == "")).fill_null(value=True)

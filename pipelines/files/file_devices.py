@@ -1,4 +1,4 @@
-"""The devices that files name: found, or created with a type, a config and a series that say how files are read."""
+"""The devices that files name: found, or created with a type, a config and a series for such files."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ _KNOWN = """
 class FileDevices:
     """Knows the devices of one load whose values are in ``unit``, so that each is looked up once.
 
-    ``refused`` names those that must not take the file's values, and why: delivery goes by a series' name, and
+    ``refused`` names those that must not take the file's values, and why: delivery goes by a series' name, so
     values in another unit, or of a register, would be stored without a word.
     """
 

@@ -1,4 +1,4 @@
-"""What a header says: the separator, and which columns hold the device, the time and the energy, in which unit."""
+"""What a header says: the separator, which columns hold device, time and energy, and the unit."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -16,23 +16,27 @@ _PERIOD = {"hh", "per", "half", "hour", "halfhour", "interval"}
 _SEPARATORS = ",;\t"
 
 # Compared without case, signs and units: "energy(kWh/hh)" is "energy", "LCLid" is "lclid".
-_DEVICE_NAMES = frozenset(
-    "device devicename deviceid meter metername meterid meterdevice meterdevicename meternumber metername lclid"
-    " sensor sensorid household householdid serial serialnumber mpan mprn nmi".split()
-)
-_TIME_NAMES = frozenset(
-    "time timestamp tstp datetime start starttime startat startedat intervalstart periodstart from readat readingtime"
-    " readingdatetime utc timestamputc datetimeutc timeutc".split()
-)
-_VALUE_NAMES = frozenset(
-    "energy value consumption usage reading energyconsumption energyimport energyimported import imported"
-    " activeenergy load".split()
-)
+# fmt: off
+_DEVICE_NAMES = {
+    "device", "devicename", "deviceid", "meter", "metername", "meterid", "meterdevice", "meterdevicename",
+    "meternumber", "lclid", "sensor", "sensorid", "household", "householdid", "serial", "serialnumber",
+    "mpan", "mprn", "nmi",
+}
+_TIME_NAMES = {
+    "time", "timestamp", "tstp", "datetime", "start", "starttime", "startat", "startedat", "intervalstart",
+    "periodstart", "from", "readat", "readingtime", "readingdatetime", "utc", "timestamputc", "datetimeutc",
+    "timeutc",
+}
+_VALUE_NAMES = {
+    "energy", "value", "consumption", "usage", "reading", "energyconsumption", "energyimport",
+    "energyimported", "import", "imported", "activeenergy", "load",
+}
+# fmt: on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The columns of a file: how many there are, where the three stand (``device`` may be absent), and the unit."""
+    """The columns of a file: their names, where the three stand (``device`` may be absent), and the unit."""
 
     separator: str
     columns: tuple[str, ...]
@@ -54,7 +58,7 @@ def read_layout(file: str, header: str, plan: LoadPlan) -> Layout:
     Raises
     ------
     RejectedInput
-        Naming the file and the column that is missing, doubled or ambiguous, or the unit that is none of energy.
+        Naming the file and the column that is missing, doubled or ambiguous, or in no unit of energy.
     """
     bare = re.sub(r'"[^"]*"', "", header)
     separator = max(_SEPARATORS, key=bare.count)
@@ -113,7 +117,7 @@ def _plain(name: str) -> str:
 
 
 def _split_unit(word: str) -> tuple[str, str]:
-    """Return what stands before the unit of energy in a word, and the unit: "energyWh" is ("energy", "wh")."""
+    """Return what stands before the unit in a word, and the unit: "energywh" is ("energy", "wh")."""
     if word in UNITS:
         return "", word
     match = re.fullmatch(r"([a-z]+?)([km]?wh)", word)

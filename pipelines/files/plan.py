@@ -20,7 +20,7 @@ class LoadPlan:
     organization : str
         Its name; it owns the devices that are found or created.
     device_column, time_column, value_column : str, optional
-        Column names; else the usual ones are looked for, and without a device column a file's stem is its device.
+        Column names; else the usual ones are looked for. Without a device column a file's stem is its device.
     unit : str, optional
         Unit of energy; else from the value column's name, else kWh.
     interval_s : int, optional, [s]
@@ -80,11 +80,11 @@ class Rejected:
 
 
 class RejectedRows(Sequence[Rejected]):
-    """Rejected rows in the order of the files, in 12 bytes each: a load of nothing but bad rows fits memory too."""
+    """Rejected rows in the order of the files, in 12 bytes each, so that many of them fit in memory."""
 
     def __init__(self) -> None:
         self._rows = array("q")
-        self._reasons = array("l")
+        self._reasons = array("i")
         self._known: dict[tuple[str, Reason], int] = {}
         self._kinds: list[tuple[str, Reason]] = []
 
@@ -116,10 +116,10 @@ class RejectedRows(Sequence[Rejected]):
 
 @dataclass(kw_only=True)
 class LoadOutcome:
-    """The verdicts of a load: accepted + staged + rejected is the number of its rows, blank lines not counted.
+    """The verdicts of a load: accepted + staged + rejected is the number of its rows.
 
-    ``accepted`` rows are new, corrections, or unchanged; a row is ``staged`` only where its meter was deleted
-    while the load ran. ``devices`` counts those that have accepted rows.
+    Blank lines are no rows. ``accepted`` rows are new, corrections, or unchanged; a row is ``staged`` only where
+    its meter was deleted while the load ran. ``devices`` counts those that have accepted rows.
     """
 
     rows: int = 0

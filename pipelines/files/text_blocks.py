@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NoReturn, Self
@@ -15,7 +16,7 @@ _BLOCK_BYTES = 2 << 20  # a row has 20 bytes or more, so a block has at most abo
 
 
 class TextFile:
-    """An open file: ``header``, then ``blocks``; ``position`` counts the bytes of the file that were read so far.
+    """An open file: ``header``, then ``blocks``; ``position`` counts the bytes that were read so far.
 
     Raises
     ------
@@ -35,7 +36,7 @@ class TextFile:
         try:
             is_gzip = self._raw.read(2) == _GZIP
             self._raw.seek(0)
-            self._text: IO[bytes] = gzip.open(self._raw) if is_gzip else self._raw
+            self._text: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
             self._rest = b""
             self.header = self._read_header()
         except BaseException:
@@ -57,20 +58,17 @@ class TextFile:
         return self._raw.tell()
 
     def blocks(self) -> Iterator[bytes]:
-        """Return the lines under the header, whole, in blocks of bounded size; every line ends with a line feed."""
-        rest = self._rest
-        while True:
-            data = self._read()
+        """Return the lines under the header in blocks of bounded size; every line ends with a line feed."""
+        rest = b""
+        for data in chain([self._rest], iter(self._read, b"")):
             cut = data.rfind(b"\n") + 1
-            if not data:
-                break
-            if not cut:
+            if cut:
+                yield rest + data[:cut]
+                rest = data[cut:]
+            else:
                 rest += data
-                if len(rest) > 2 * self._block_bytes:
-                    self._refuse(f"has a line longer than {self._block_bytes} bytes")
-                continue
-            yield rest + data[:cut]
-            rest = data[cut:]
+            if len(rest) > 2 * self._block_bytes:
+                self._refuse(f"has a line longer than {self._block_bytes} bytes")
         if rest:
             yield rest + b"\n"
 

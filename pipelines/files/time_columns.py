@@ -1,4 +1,4 @@
-"""Text into UTC by the column: ISO 8601 with an offset, or without one in a zone or in UTC, mixed as they come."""
+"""Text into UTC by the column: ISO 8601 with an offset, or without one in a zone or in UTC, mixed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DETAILS = {
     Code.INVALID_TIME: "Not a time such as 2026-03-01T00:15:00Z or 2026-03-01 00:15.",
     Code.TIME_OUT_OF_RANGE: "The year must lie from 1970 to 2099.",
     Code.NONEXISTENT_LOCAL_TIME: "The zone's clocks skipped this local time.",
-    Code.REPEATED_LOCAL_TIME: "The local time stands for two instants, and the device has it more than twice.",
+    Code.REPEATED_LOCAL_TIME: "A local time of two instants that the device has more than twice.",
 }
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _TIME = (
@@ -32,9 +32,9 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Instants [n, µs UTC] and the rows at fault by reason; where a row is at fault its instant is 0.
+    """Instants [n, µs UTC] and by reason the rows at fault, whose instant is 0.
 
-    Where a local time was repeated, when the clocks went back, ``time_us`` is the first of the two instants and
+    Where clocks went back and a local time came twice, ``time_us`` is the first of the two instants and
     ``later_us`` the second; everywhere else they are equal. ``local_us`` tells equal local times.
     """
 
@@ -58,8 +58,10 @@ def parse_times(texts: pl.Series, *, zone: str, timestamps: Literal["local", "ut
     later_us, nonexistent = time_us.copy(), np.zeros(len(text), dtype=np.bool_)
     naive = is_time & parts["offset"].is_null().to_numpy()
     if timestamps == "local" and naive.any():
-        for target, which in ((time_us, "earliest"), (later_us, "latest")):
-            there = clock.filter(naive).dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
+        here = clock.filter(naive).dt
+        first = here.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        last = here.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+        for target, there in ((time_us, first), (later_us, last)):
             instants, exists = _microseconds(there)
             target[naive] = instants + fraction_us[naive]
             nonexistent[np.flatnonzero(naive)[~exists]] = True
@@ -94,14 +96,17 @@ def _offset_us(offset: pl.Series) -> Int64:
     if offset.null_count() == len(offset):
         return np.zeros(len(offset), dtype=np.int64)
     digits = offset.str.replace(":", "", literal=True).str.pad_end(5, "0")
-    signed = digits.str.to_uppercase().str.replace("^Z0*", "+0000").str.strip_prefix("+").cast(pl.Int64).fill_null(0)
+    signed = (
+        digits.str.to_uppercase().str.replace("^Z0*", "+0000").str.strip_prefix("+").cast(pl.Int64).fill_null(0)
+    )
     hundreds: Int64 = signed.to_numpy()
     minutes = np.abs(hundreds) // 100 * 60 + np.abs(hundreds) % 100
-    return np.sign(hundreds) * minutes * 60_000_000
+    offsets: Int64 = np.where(hundreds < 0, -minutes, minutes) * 60_000_000
+    return offsets
 
 
 class RepeatedTimes:
-    """Tells the two passes of an hour that the clocks repeated: a device's first such local time is the earlier one.
+    """Tells the passes of an hour that clocks repeated: a device's first row of a local time is the earlier.
 
     One per file, whose rows it must see in order: then a part of the file, or the file again, gives the same.
     """
@@ -110,7 +115,7 @@ class RepeatedTimes:
         self._seen: Counter[tuple[str, int]] = Counter()
 
     def settle(self, devices: Sequence[str], times: Times, rows: Int64) -> Mask:
-        """Set ``times.time_us`` at the repeated ``rows``; return [n] where a device has a local time too often."""
+        """Set ``times.time_us`` at ambiguous ``rows``; return [n] where a device has a time too often."""
         too_often = np.zeros(len(times.time_us), dtype=np.bool_)
         for device, row in zip(devices, rows.tolist(), strict=True):
             key = (device, int(times.local_us[row]))

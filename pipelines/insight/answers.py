@@ -65,17 +65,21 @@ def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_z
     NotFound
         Unknown, another organization's, or without any reading yet.
     """
-    row = raw(connection).execute(
-        (
-            "SELECT coalesce(c.timezone, %(zone)s), r.first_at, r.last_at FROM wattloom.meter_device AS d"
-            " LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id"
-            " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id"
-            " CROSS JOIN LATERAL (SELECT min(first_at) AS first_at, max(last_at) AS last_at"
-            "  FROM wattloom.reading_channel WHERE device_id = d.sensor_id) AS r"
-            f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE} AND r.first_at IS NOT NULL"
-        ).encode(),
-        {"organization": scope.organization, "staff": scope.staff, "sensor": sensor_id, "zone": default_zone},
-    ).fetchone()
+    row = (
+        raw(connection)
+        .execute(
+            (
+                "SELECT coalesce(c.timezone, %(zone)s), r.first_at, r.last_at FROM wattloom.meter_device AS d"
+                " LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id"
+                " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id"
+                " CROSS JOIN LATERAL (SELECT min(first_at) AS first_at, max(last_at) AS last_at"
+                "  FROM wattloom.reading_channel WHERE device_id = d.sensor_id) AS r"
+                f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE} AND r.first_at IS NOT NULL"
+            ).encode(),
+            {"organization": scope.organization, "staff": scope.staff, "sensor": sensor_id, "zone": default_zone},
+        )
+        .fetchone()
+    )
     if row is None:
         raise NotFound
     return Household(
@@ -203,7 +207,6 @@ def report(stored: StoredDays, period: Period, *, unit: EnergyUnit, factors: Car
 def with_quality(document: dict[str, Any], stored: StoredDays) -> dict[str, Any]:
     """Add what a strict client ignores: the model version that computed the result."""
     return {**document, "model_version": ", ".join(stored.model_versions)}
-
 
 
 @lru_cache(maxsize=1)

@@ -238,11 +238,15 @@ def _with_past(connection: sa.Connection, one: DeviceSeries, channel: Channel) -
     fell = one.energy.kind == "cumulative" and bool((np.diff(channel.values) < 0).any())
     if not fell or one.register_digits is not None:
         return channel
-    row = raw(connection).execute(
-        "SELECT max(value) FROM wattloom.meter_reading WHERE device_id = %s AND series_id = %s"
-        f" AND \"timestamp\" < {_instant('%s')}",
-        (one.device_id, one.series_id, int(channel.times_us[0])),
-    ).fetchone()
+    row = (
+        raw(connection)
+        .execute(
+            "SELECT max(value) FROM wattloom.meter_reading WHERE device_id = %s AND series_id = %s"
+            f' AND "timestamp" < {_instant("%s")}',
+            (one.device_id, one.series_id, int(channel.times_us[0])),
+        )
+        .fetchone()
+    )
     if row is None or row[0] is None:
         return channel
     past_max = min(int(row[0] * 10**channel.exponent), _LARGEST)

@@ -100,7 +100,9 @@ def _store(connection: sa.Connection, window: Window, channels: Sequence[tuple[D
     stored = 0
     span = UtcRange(from_us(window.start_us), from_us(window.end_us))
     for direction in Direction:
-        chosen = [channel for one, channel in channels if one.energy.direction is direction and channel.times_us.size]
+        chosen = [
+            channel for one, channel in channels if one.energy.direction is direction and channel.times_us.size
+        ]
         if not chosen:
             continue
         energy = derive_flow(chosen, span)

@@ -148,8 +148,10 @@ def _compute(connection: sa.Connection, devices: Sequence[int], month: date, def
 def _settle_day_changes(connection: sa.Connection, homes: Sequence[int], month: date) -> int:
     """Take this month out of the log of changed days; what it says of other months stays."""
     span = month_range(month.year, month.month)
-    cursor = raw(connection).execute(
-        """
+    cursor = (
+        raw(connection)
+        .execute(
+            """
         WITH taken AS (
             DELETE FROM wattloom.day_change
             WHERE device_id = ANY(%(homes)s) AND first_day <= %(last)s AND last_day >= %(first)s
@@ -162,8 +164,10 @@ def _settle_day_changes(connection: sa.Connection, homes: Sequence[int], month: 
         )
         SELECT count(*) FROM taken
         """,
-        {"homes": list(homes), "first": span.first, "last": span.last},
-    ).fetchone()
+            {"homes": list(homes), "first": span.first, "last": span.last},
+        )
+        .fetchone()
+    )
     return cursor[0] if cursor else 0
 
 
@@ -267,7 +271,16 @@ def _store(
         for row in range(first, last):
             d = row - first
             day = span.first + timedelta(days=d)
-            days.append((home, day, int(measured.energy_uwh[n, d]), int(result.total_mwh[row]), int(wanted[d]), int(measured.valid[n, d])))
+            days.append(
+                (
+                    home,
+                    day,
+                    int(measured.energy_uwh[n, d]),
+                    int(result.total_mwh[row]),
+                    int(wanted[d]),
+                    int(measured.valid[n, d]),
+                )
+            )
             parts += [(home, day, key, int(result.parts_mwh[row, k])) for k, key in enumerate(result.appliances)]
     cursor.executemany(
         "INSERT INTO wattloom.disaggregation_run (device_id, month, model_version, computed_at, timezone,"
@@ -279,7 +292,9 @@ def _store(
         runs,
     )
     _copy_rows(
-        cursor, "disaggregation_day (device_id, day, energy_uwh, total_mwh, expected_intervals, valid_intervals)", days
+        cursor,
+        "disaggregation_day (device_id, day, energy_uwh, total_mwh, expected_intervals, valid_intervals)",
+        days,
     )
     _copy_rows(cursor, "appliance_energy (device_id, day, appliance_key, energy_mwh)", parts)
 

@@ -139,7 +139,9 @@ def _refresh_tables(connection: sa.Connection, changes: Sequence[Change]) -> Non
             )
 
 
-def _refresh_local_days(connection: sa.Connection, device: int, zone: ZoneInfo, first_us: int, last_us: int) -> int:
+def _refresh_local_days(
+    connection: sa.Connection, device: int, zone: ZoneInfo, first_us: int, last_us: int
+) -> int:
     """Sum the touched local days of a device anew and note them for the disaggregation; return how many."""
     first = local_date_of(from_us(first_us), zone)
     count = (local_date_of(from_us(last_us), zone) - first).days + 1
@@ -147,7 +149,8 @@ def _refresh_local_days(connection: sa.Connection, device: int, zone: ZoneInfo, 
     cursor = raw(connection).cursor()
     span = {"device": device, "first": first, "last": first + timedelta(days=count - 1)}
     cursor.execute(
-        "DELETE FROM wattloom.daily_energy WHERE device_id = %(device)s AND day BETWEEN %(first)s AND %(last)s", span
+        "DELETE FROM wattloom.daily_energy WHERE device_id = %(device)s AND day BETWEEN %(first)s AND %(last)s",
+        span,
     )
     for direction in Direction:
         data = copy_out(
@@ -180,6 +183,7 @@ def _refresh_local_days(connection: sa.Connection, device: int, zone: ZoneInfo, 
                 schema="wattloom",
             )
     cursor.execute(
-        "INSERT INTO wattloom.day_change (device_id, first_day, last_day) VALUES (%(device)s, %(first)s, %(last)s)", span
+        "INSERT INTO wattloom.day_change (device_id, first_day, last_day) VALUES (%(device)s, %(first)s, %(last)s)",
+        span,
     )
     return count

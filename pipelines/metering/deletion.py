@@ -36,7 +36,9 @@ def delete_traces(connection: sa.Connection, sensors: list[int]) -> None:
             sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": f"wattloom.{rollup}"}
         )
         if kind in {"r", b"r"}:  # a continuous aggregate forgets them at its next refresh
-            connection.execute(sa.text(f"DELETE FROM wattloom.{rollup} WHERE device_id = ANY(:ids)"), {"ids": sensors})
+            connection.execute(
+                sa.text(f"DELETE FROM wattloom.{rollup} WHERE device_id = ANY(:ids)"), {"ids": sensors}
+            )
 
 
 def before_device(connection: sa.Connection, row: Row) -> None:

@@ -115,7 +115,11 @@ def _existing_series(cursor: Any, names: dict[str, Any]) -> frozenset[str]:
 
 def _refusal(series: str, keys: list[int], *, configured: bool, exists: bool) -> Rejection:
     if len(keys) > 1:
-        return Rejection(index=0, code=Code.AMBIGUOUS_SERIES, detail=f"series_name: {len(keys)} series of the meter's config are named {series!r}.")
+        return Rejection(
+            index=0,
+            code=Code.AMBIGUOUS_SERIES,
+            detail=f"series_name: {len(keys)} series of the meter's config are named {series!r}.",
+        )
     if not exists:
         return Rejection(index=0, code=Code.UNKNOWN_SERIES, detail=f"series_name: no series is named {series!r}.")
     if not configured:
@@ -125,7 +129,9 @@ def _refusal(series: str, keys: list[int], *, configured: bool, exists: bool) ->
             detail="meter_device_name: the meter has no type with a config, so no series is allowed for it.",
         )
     return Rejection(
-        index=0, code=Code.SERIES_NOT_ALLOWED, detail=f"series_name: {series!r} is not allowed by the meter's config."
+        index=0,
+        code=Code.SERIES_NOT_ALLOWED,
+        detail=f"series_name: {series!r} is not allowed by the meter's config.",
     )
 
 
@@ -188,9 +194,7 @@ def _contradicting(readings: KeyedReadings, superseded: npt.NDArray[np.bool_]) -
     """Return the superseded rows whose value is not that of the row that won; exact repetitions are harmless."""
     if not superseded.any():
         return []
-    keys = zip(
-        readings.device_id.tolist(), readings.series_id.tolist(), readings.times_us.tolist(), strict=True
-    )
+    keys = zip(readings.device_id.tolist(), readings.series_id.tolist(), readings.times_us.tolist(), strict=True)
     values = list(zip(readings.mantissa.tolist(), readings.scale.tolist(), strict=True))
     winners: dict[tuple[int, int, int], int] = {}
     all_keys = list(keys)

@@ -43,15 +43,19 @@ def promote(
     """
     promoted, after = 0, 0
     while True:
-        rows = raw(connection).execute(
-            _PROMOTABLE,
-            {
-                "organization": organization_id,
-                "meters": None if meters is None else list(meters),
-                "after": after,
-                "limit": _PROMOTED_AT_ONCE,
-            },
-        ).fetchall()
+        rows = (
+            raw(connection)
+            .execute(
+                _PROMOTABLE,
+                {
+                    "organization": organization_id,
+                    "meters": None if meters is None else list(meters),
+                    "after": after,
+                    "limit": _PROMOTED_AT_ONCE,
+                },
+            )
+            .fetchall()
+        )
         if not rows:
             return promoted
         after = rows[-1][0]

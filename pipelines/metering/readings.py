@@ -131,7 +131,11 @@ def create_reading(
     authorship = Authorship(author=principal.name, reason="posted to meter-readings", at=clock.now())
     if write_readings(connection, readings, authorship).gone[0]:
         raise RejectedInput({"meter_device": [_missing(values["meter_device"])]})
-    key = (_READING.c.device_id == device, _READING.c.series_id == series, _READING.c.timestamp == values["timestamp"])
+    key = (
+        _READING.c.device_id == device,
+        _READING.c.series_id == series,
+        _READING.c.timestamp == values["timestamp"],
+    )
     return dict(connection.execute(_full_select(principal).where(*key)).one()._mapping)
 
 
@@ -173,7 +177,11 @@ def _checked_keys(
             )
         )
     if not allowed:
-        reason = "is not allowed by the meter's config" if device.config_id else "cannot be saved: the meter has no config"
+        reason = (
+            "is not allowed by the meter's config"
+            if device.config_id
+            else "cannot be saved: the meter has no config"
+        )
         raise RejectedInput({"series": [f"This series {reason}."]})
     return device.sensor_id, series
 

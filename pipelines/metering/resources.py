@@ -19,7 +19,11 @@ SERIES_KINDS = ("cumulative", "interval", "instantaneous")
 _HEX = "[abcdefABCDEF1234567890]*"
 
 ORGANIZATION = Field(
-    name="organization", kind=Kind.UUID, required=True, column="organization_id", doc="The organization the row belongs to"
+    name="organization",
+    kind=Kind.UUID,
+    required=True,
+    column="organization_id",
+    doc="The organization the row belongs to",
 )
 
 
@@ -31,7 +35,15 @@ def _series_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
     """Derive again what a changed unit, kind or ratio flag alters; a new name may fit staged readings."""
     if before is None:
         return
-    meaning = ("unit", "kind", "register_digits", "interval_s", "affected_by_ct_ratio", "affected_by_vt_ratio", "name")
+    meaning = (
+        "unit",
+        "kind",
+        "register_digits",
+        "interval_s",
+        "affected_by_ct_ratio",
+        "affected_by_vt_ratio",
+        "name",
+    )
     if any(stored[name] != before[name] for name in meaning):
         channel, device = tables.reading_channel, tables.meter_device
         mark_devices_changed(
@@ -94,7 +106,9 @@ def _config_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
     if stored["timezone"] != before["timezone"]:
         mark_devices_changed(
             connection,
-            sa.select(device.c.id).join(kind, kind.c.id == device.c.type_id).where(kind.c.config_id == stored["id"]),
+            sa.select(device.c.id)
+            .join(kind, kind.c.id == device.c.type_id)
+            .where(kind.c.config_id == stored["id"]),
         )
     if set(stored["series"]) - set(before["series"]):
         promotion.promote(connection, _organization_of(stored), at=clock.now())
@@ -103,7 +117,9 @@ def _config_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
 def _series_info(connection: sa.Connection, rows: Sequence[Row]) -> None:
     wanted = {item for row in rows for item in row["series"]}
     series = tables.meter_reading_series
-    query = sa.select(series.c.id, series.c.name, series.c.description, series.c.unit).where(series.c.id.in_(wanted))
+    query = sa.select(series.c.id, series.c.name, series.c.description, series.c.unit).where(
+        series.c.id.in_(wanted)
+    )
     known = {row.id: dict(row._mapping) for row in connection.execute(query)} if wanted else {}
     for row in rows:
         row["series_info"] = [known[item] for item in row["series"] if item in known]
@@ -151,9 +167,7 @@ TYPE = Resource(
         Field(name="description", max_length=500),
         Field(name="manufacturer", required=True, min_length=1, max_length=100),
         Field(name="manufacturer_model", required=True, min_length=1, max_length=50),
-        Field(
-            name="config", kind=Kind.UUID, nullable=True, column="config_id", refers_to="meter-device-configs"
-        ),
+        Field(name="config", kind=Kind.UUID, nullable=True, column="config_id", refers_to="meter-device-configs"),
     ),
     targets={"config": tables.meter_device_config},
     after_write=_type_hook,
@@ -192,7 +206,10 @@ def _device_hook(connection: sa.Connection, principal: Principal, stored: Row, b
                     device_id=stored["sensor_id"], exchanged_at=clock.now(), old_serial=old, new_serial=new
                 )
             )
-        if any(stored[name] != before[name] for pair in _RATIOS for name in pair) or stored["type_id"] != before["type_id"]:
+        if (
+            any(stored[name] != before[name] for pair in _RATIOS for name in pair)
+            or stored["type_id"] != before["type_id"]
+        ):
             mark_devices_changed(connection, sa.select(sa.literal(stored["id"])))
     if before is None or stored["name"] != before["name"] or stored["type_id"] != before["type_id"]:
         promotion.promote(connection, _organization_of(stored), at=clock.now(), meters=[stored["name"]])

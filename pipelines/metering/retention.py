@@ -27,7 +27,8 @@ def apply(engine: sa.Engine, *, now: datetime, retention_days: int | None) -> di
         if retention_days is not None:
             oldest = now - timedelta(days=retention_days)
             cursor.execute(
-                "UPDATE wattloom.reading_channel SET first_at = least(%s, last_at) WHERE first_at < %s", (oldest, oldest)
+                "UPDATE wattloom.reading_channel SET first_at = least(%s, last_at) WHERE first_at < %s",
+                (oldest, oldest),
             )
             cursor.execute('DELETE FROM wattloom.meter_reading WHERE "timestamp" < %s', (oldest,))
             counts["readings"] = cursor.rowcount

@@ -12,7 +12,6 @@ from pipelines.db.engine import raw
 from pipelines.metering.batches import NamedReadings
 
 
-
 def stage(
     connection: sa.Connection,
     organization_id: UUID,

@@ -49,9 +49,7 @@ def lights_power_w(
     return np.rint(household.lights_w * dark * share * rooms[line.day, line.wall_min // BLOCK_MIN])
 
 
-def other_power_w(
-    household: Household, line: Timeline, life: Occupancy, weather: Weather, *, seed: int
-) -> Floats:
+def other_power_w(household: Household, line: Timeline, life: Occupancy, weather: Weather, *, seed: int) -> Floats:
     """Return the power of screens, computers, fans, the iron and the vacuum cleaner [W]."""
     blocks = DAY_MIN // (2 * BLOCK_MIN)
     dice = DayDice(seed, Stream.ELECTRONICS, line, width=blocks + 12)

@@ -75,9 +75,7 @@ def washing_power_w(household: Household, line: Timeline, weather: Weather, *, s
     return trace.power_w()
 
 
-def hot_water_wh(
-    household: Household, line: Timeline, life: Occupancy, weather: Weather, *, seed: int
-) -> Floats:
+def hot_water_wh(household: Household, line: Timeline, life: Occupancy, weather: Weather, *, seed: int) -> Floats:
     """Return the heat of the hot water drawn in each minute [Wh]; cold mains water needs more."""
     dice = DayDice(seed, Stream.WATER, line, width=8 * household.people + 16)
     trace = PowerTrace(line.n)  # here of decilitres per minute

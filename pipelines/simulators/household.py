@@ -102,9 +102,7 @@ def simulate(
     offset = (first_us - line.start_us) // MINUTE_US
     minutes = slice(offset, offset + n * (interval_s // 60))
     shape = (n, interval_s // 60)
-    by_minute = {
-        key: np.rint(power[minutes] * MWH_PER_W_MIN).astype(np.int64) for key, power in powers_w.items()
-    }
+    by_minute = {key: np.rint(power[minutes] * MWH_PER_W_MIN).astype(np.int64) for key, power in powers_w.items()}
     energy_mwh = {key: energy.reshape(shape).sum(axis=1) for key, energy in by_minute.items()}
     return SimulatedEnergy(
         interval_s=interval_s,
@@ -162,9 +160,7 @@ def _powers(
     return powers, plugged
 
 
-def _sessions(
-    plugged: list[Plugged], by_minute: Ints | None, offset: int, first_us: int
-) -> tuple[EvSession, ...]:
+def _sessions(plugged: list[Plugged], by_minute: Ints | None, offset: int, first_us: int) -> tuple[EvSession, ...]:
     """Cut charges to the span and give each the energy its minutes hold."""
     if by_minute is None:
         return ()

@@ -36,9 +36,7 @@ class Zone:
     capacity_wh_per_k: float
 
 
-def heating_power_w(
-    household: Household, life: Occupancy, weather: Weather, *, appliances_w: Floats
-) -> Floats:
+def heating_power_w(household: Household, life: Occupancy, weather: Weather, *, appliances_w: Floats) -> Floats:
     """Return the electric power of space heating [W]; the sun, people and other appliances help.
 
     Parameters

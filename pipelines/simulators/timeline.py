@@ -136,9 +136,7 @@ class DayDice:
         More throws are asked for than the width.
     """
 
-    def __init__(
-        self, seed: int, stream: Stream, line: Timeline, *, width: int, days_before: int = 0
-    ) -> None:
+    def __init__(self, seed: int, stream: Stream, line: Timeline, *, width: int, days_before: int = 0) -> None:
         source = np.random.PCG64(np.random.SeedSequence([seed, int(stream)]))
         # One draw of PCG64 is one float64, so a day's throws stand at a place of their own.
         source.advance((line.first_day.toordinal() - days_before) * width)

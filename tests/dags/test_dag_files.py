@@ -43,9 +43,7 @@ def test_the_dags_are_those_of_the_files_and_each_file_holds_the_dag_of_its_name
 
 def test_every_dag_explains_itself_runs_once_at_a_time_and_does_not_catch_up(described):
     for dag_id, dag in described["dags"].items():
-        assert dag["doc"] == ast.get_docstring(ast.parse((DAGS / dag["file"]).read_text()), clean=False), (
-            dag_id
-        )
+        assert dag["doc"] == ast.get_docstring(ast.parse((DAGS / dag["file"]).read_text()), clean=False), dag_id
         assert "wattloom" in dag["tags"]
         assert dag["max_active_runs"] == 1
         assert dag["catchup"] is False

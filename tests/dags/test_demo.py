@@ -80,9 +80,7 @@ def test_the_next_demo_ends_what_a_killed_one_left_running(tmp_path, impatient):
 
 
 def test_a_number_that_belongs_to_another_program_by_now_is_left_alone(tmp_path, impatient):
-    bystander = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
-    )
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     (tmp_path / "program.pid").write_text(f'[{bystander.pid}, "1"]')
 
     DemoProcess(tmp_path, "program").end_leftover()

@@ -142,16 +142,12 @@ def test_a_server_has_the_settings_it_promises(server: EmbeddedServer) -> None:
         "password_encryption": "scram-sha-256",
     }
     with psycopg.connect(server.url()) as connection:
-        found = {
-            name: connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in promised
-        }
+        found = {name: connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in promised}
         compression = connection.execute("SHOW wal_compression").fetchone()
         locale = connection.execute(
             "SELECT datlocprovider::text, datlocale FROM pg_database WHERE datname = 'wattloom'"
         ).fetchone()
-        user = connection.execute(
-            "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
-        )
+        user = connection.execute("SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user")
 
         assert {name: row[0] for name, row in found.items() if row} | {"server_version_num": "18"} == promised
         assert str(found["server_version_num"]).startswith("('18")
@@ -215,9 +211,7 @@ def test_the_password_is_in_one_private_file_only(server: EmbeddedServer) -> Non
 
     others = [path for path in server.home.rglob("*") if path.is_file() and path != password_file]
     shown = b"".join(
-        Path(f"/proc/{pid}/{name}").read_bytes()
-        for pid in processes(server)
-        for name in ("cmdline", "environ")
+        Path(f"/proc/{pid}/{name}").read_bytes() for pid in processes(server) for name in ("cmdline", "environ")
     )
 
     assert len(password) >= 32
@@ -269,9 +263,7 @@ def test_a_pid_file_that_names_a_stranger_is_seen_through(server: EmbeddedServer
     owner = server.data_dir.stat()
     pid_file = server.data_dir / "postmaster.pid"
     kill(processes(server))
-    user: dict[str, Any] = (
-        {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if IS_ROOT else {}
-    )
+    user: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if IS_ROOT else {}
     with subprocess.Popen(["/bin/sleep", "60"], cwd=server.data_dir, **user) as stranger:
         try:
             lines = pid_file.read_text().splitlines(keepends=True)
@@ -531,9 +523,7 @@ def test_an_ordinary_user_runs_the_server_as_themselves(
     user = pwd.getpwnam("nobody") if IS_ROOT else pwd.getpwuid(os.geteuid())
     python = ordinary_python(user.pw_name)
     if python is None:
-        pytest.skip(
-            f"no Python 3.{sys.version_info.minor} with our libraries is open to OS user {user.pw_name}"
-        )
+        pytest.skip(f"no Python 3.{sys.version_info.minor} with our libraries is open to OS user {user.pw_name}")
     folder = open_folder / "ordinary"
     folder.mkdir(mode=0o700)
     os.chown(folder, user.pw_uid, user.pw_gid)

@@ -88,10 +88,7 @@ def test_the_kernels_of_standby_agree_with_their_naive_twins(subject):
     batch = batch_of(subject)
     rows = list(
         zip(
-            *(
-                getattr(subject, name).tolist()
-                for name in ("start_us", "duration_s", "energy_uwh", "is_valid")
-            ),
+            *(getattr(subject, name).tolist() for name in ("start_us", "duration_s", "energy_uwh", "is_valid")),
             strict=True,
         )
     )
@@ -146,9 +143,7 @@ def test_days_of_a_month_add_up_to_its_half_even_rounding(amounts):
     totals = month_day_totals_mwh(np.array(amounts, dtype=np.int64))
 
     assert int(totals.sum()) == round_half_even(sum(amounts), 1000)
-    assert all(
-        abs(total * 1000 - amount) <= 1000 for total, amount in zip(totals.tolist(), amounts, strict=True)
-    )
+    assert all(abs(total * 1000 - amount) <= 1000 for total, amount in zip(totals.tolist(), amounts, strict=True))
     assert np.all(totals >= 0)
 
 

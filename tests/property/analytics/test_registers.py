@@ -155,9 +155,7 @@ def test_shifting_a_register_around_its_end_changes_nothing(steps, first, shift,
     values = first + np.concatenate(([0], np.cumsum(steps)))
     times_us = as_times([900] * len(steps))
 
-    plain = derive_flow(
-        [cumulative(times_us, values % modulus, register_digits=digits, max_power_w=1e5)], ALWAYS
-    )
+    plain = derive_flow([cumulative(times_us, values % modulus, register_digits=digits, max_power_w=1e5)], ALWAYS)
     turned = derive_flow(
         [cumulative(times_us, (values + shift) % modulus, register_digits=digits, max_power_w=1e5)], ALWAYS
     )

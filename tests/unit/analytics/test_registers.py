@@ -55,9 +55,7 @@ def test_a_rollover_is_told_by_the_declared_digits():
 def test_a_rollover_is_told_by_the_width_past_readings_show():
     assert derived(channel([0, 15], [999_999_900, 100])) == [(0, 15, 200_000, Quality.ROLLOVER)]
     # The same fall of a register known to have shown a seventh digit is a reset.
-    assert derived(channel([0, 15], [999_999_900, 100], past_max=1_000_000_000)) == [
-        (0, 15, 0, Quality.RESET)
-    ]
+    assert derived(channel([0, 15], [999_999_900, 100], past_max=1_000_000_000)) == [(0, 15, 0, Quality.RESET)]
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,7 @@ def test_days_add_up_to_weekdays_and_weekends_and_these_to_the_total_as_printed(
     total = units(metrics["total_month_consumption"])
     assert sum(units(day["total_consumption"]) for day in days) == total
     assert (
-        units(metrics["total_consumed_on_week_days"]) + units(metrics["total_consumed_on_weekend_days"])
-        == total
+        units(metrics["total_consumed_on_week_days"]) + units(metrics["total_consumed_on_weekend_days"]) == total
     )
     assert total == round(Decimal(int(data.energy_uwh.sum())) / 10_000)
     assert [day["weekend"] for day in days[:7]] == [False] * 5 + [True] * 2
@@ -157,9 +156,7 @@ def test_wrong_days_are_our_bug():
 
 
 def test_calendar_quality_and_reports_do_not_load_the_compiler():
-    code = (
-        "import sys, analytics.calendar, analytics.quality, analytics.reports; print('numba' in sys.modules)"
-    )
+    code = "import sys, analytics.calendar, analytics.quality, analytics.reports; print('numba' in sys.modules)"
 
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -71,8 +71,7 @@ def test_another_seed_gives_another_home():
 
 def test_neighbours_share_their_weather_and_nothing_else():
     one, other = (
-        simulate(LONDON_FLAT, start=START, end=WEEK, interval_s=900, seed=seed, weather_seed=9)
-        for seed in (1, 2)
+        simulate(LONDON_FLAT, start=START, end=WEEK, interval_s=900, seed=seed, weather_seed=9) for seed in (1, 2)
     )
 
     np.testing.assert_array_equal(one.temperature_c, other.temperature_c)
@@ -107,9 +106,7 @@ def test_quarter_hours_add_up_to_hours_exactly():
     quarters, hours = week_of(interval_s=900), week_of(interval_s=3600)
 
     for key, energy in hours.energy_mwh.items():
-        np.testing.assert_array_equal(
-            quarters.energy_mwh[key].reshape(-1, 4).sum(axis=1), energy, err_msg=key
-        )
+        np.testing.assert_array_equal(quarters.energy_mwh[key].reshape(-1, 4).sum(axis=1), energy, err_msg=key)
     np.testing.assert_allclose(quarters.temperature_c.reshape(-1, 4).mean(axis=1), hours.temperature_c)
     assert quarters.ev_sessions == hours.ev_sessions
 

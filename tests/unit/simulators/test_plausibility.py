@@ -160,9 +160,7 @@ def peak_hour(simulated, hours):
     return int(np.argmax(np.bincount(hours, weights=simulated.energy_mwh["cooking"])))
 
 
-@pytest.mark.parametrize(
-    "change", [datetime(2024, 3, 31, 1, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC)]
-)
+@pytest.mark.parametrize("change", [datetime(2024, 3, 31, 1, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC)])
 def test_dinner_stays_at_its_hour_of_the_wall_clock_when_the_clock_changes(change):
     before, after = (
         simulate(LONDON_FLAT, start=start, end=start + timedelta(days=28), interval_s=900, seed=7)

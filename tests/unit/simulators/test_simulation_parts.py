@@ -131,9 +131,7 @@ def test_more_throws_than_the_width_are_refused():
     blocks=st.lists(st.tuples(st.integers(-5, 60), st.integers(0, 30), st.integers(0, 3000)), max_size=20),
 )
 def test_blocks_add_up_like_minute_by_minute(blocks):
-    expected = [
-        sum(watts for first, length, watts in blocks if first <= m < first + length) for m in range(50)
-    ]
+    expected = [sum(watts for first, length, watts in blocks if first <= m < first + length) for m in range(50)]
     trace = PowerTrace(50)
 
     for first, length, watts in blocks:

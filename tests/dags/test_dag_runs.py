@@ -1,0 +1,127 @@
+"""The DAGs really run: `dag.test()` in an Airflow of their own, on a clone of the migrated database."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from pipelines import clock, crud
+from pipelines.db import tables
+from pipelines.db.engine import unit_of_work
+from pipelines.metering.batches import NamedReadings
+from pipelines.metering.delivery import deliver
+from pipelines.metering.resources import CONFIG, DEVICE, SERIES, TYPE
+from pipelines.metering.writer import Authorship
+from pipelines.simulators.household import LONDON_FLAT, simulate
+
+pytestmark = pytest.mark.xdist_group("airflow")
+
+METER, SERIES_NAME = "flat-1", "1-0:1.29.0"
+START = datetime(2025, 3, 1, tzinfo=ZoneInfo("Europe/London"))
+END = datetime(2025, 4, 1, tzinfo=ZoneInfo("Europe/London"))
+HALF_HOURS = 31 * 48 - 2  # the clocks go forward on the 30th
+
+
+@pytest.fixture
+def march(engine, principal):
+    """A month of a meter's half-hours, delivered and not yet derived; their sum [mWh]."""
+    own = {"organization": str(principal.organization_id)}
+    simulated = simulate(LONDON_FLAT, start=START, end=END, interval_s=1800, seed=7)
+    with unit_of_work(engine) as connection:
+        series = crud.create_row(connection, SERIES, principal, {**own, "name": SERIES_NAME, "unit": "Wh"})
+        config = crud.create_row(
+            connection,
+            CONFIG,
+            principal,
+            {**own, "name": "c", "series": [str(series["id"])], "timezone": "Europe/London"},
+        )
+        kind = {
+            **own,
+            "name": "t",
+            "manufacturer": "m",
+            "manufacturer_model": "mm",
+            "config": str(config["id"]),
+        }
+        kind = crud.create_row(connection, TYPE, principal, kind)
+        device = {**own, "name": METER, "protocol": "dlms-cosem", "type": str(kind["id"])}
+        crud.create_row(connection, DEVICE, principal, device)
+        batch = NamedReadings(
+            pairs=[(METER, SERIES_NAME)],
+            pair=np.zeros(HALF_HOURS, dtype=np.int32),
+            times_us=simulated.start_us,
+            mantissa=simulated.total_mwh,
+            scale=np.full(HALF_HOURS, 3, dtype=np.int16),
+        )
+        author = Authorship(author="test", reason="arranged", at=clock.now())
+        verdicts = deliver(connection, principal.organization_id, batch, author)
+    assert verdicts.accepted == HALF_HOURS
+    return int(simulated.total_mwh.sum())
+
+
+def total(engine, query):
+    with engine.connect() as connection:
+        return connection.scalar(query)
+
+
+def test_readings_become_days_and_appliances_and_every_further_run_changes_nothing(
+    airflow, engine, database_url, march
+):
+    first, second, month, week, *others = airflow(
+        "in_airflow_run.py",
+        "derive_and_refresh",
+        "derive_and_refresh",
+        'disaggregate_monthly?{"month": "2025-03"}',
+        'disaggregate_weekly?{"week": "2025-03-10"}',
+        "promote_staged",
+        "prune_staging",
+        "maintenance",
+        "quality_checks",
+        WATTLOOM_DATABASE_URL=database_url,
+    )
+
+    assert first == {
+        "state": "success",
+        "tasks": {
+            "pending_derive": ["success"],
+            "derive": ["success"],
+            "pending_refresh": ["success"],
+            "refresh": ["success"],
+            "publish": ["success"],
+        },
+    }
+    assert second == {
+        "state": "success",
+        "tasks": {
+            "pending_derive": ["success"],
+            "derive": ["skipped"],
+            "pending_refresh": ["success"],
+            "refresh": ["skipped"],
+            "publish": ["skipped"],
+        },
+    }
+    assert month == week == {"state": "success", "tasks": {"pending": ["success"], "disaggregate": ["success"]}}
+    assert [run["state"] for run in others] == ["success"] * 4
+    days, appliances = tables.daily_energy, tables.appliance_energy
+    assert total(engine, sa.select(sa.func.count()).select_from(days)) == 31
+    assert total(engine, sa.select(sa.func.sum(days.c.energy_uwh))) == march * 1000
+    assert total(engine, sa.select(sa.func.sum(appliances.c.energy_mwh))) == march
+
+
+def test_a_check_that_finds_rows_fails_its_run(airflow, engine, database_url, principal):
+    with unit_of_work(engine) as connection:
+        connection.execute(
+            sa.insert(tables.disaggregation_day).values(
+                device_id=1,
+                day=datetime(2025, 3, 1, tzinfo=UTC).date(),
+                energy_uwh=1000,
+                total_mwh=1,
+                expected_intervals=48,
+                valid_intervals=48,
+            )
+        )
+
+    (run,) = airflow("in_airflow_run.py", "quality_checks", WATTLOOM_DATABASE_URL=database_url)
+
+    assert run == {"state": "failed", "tasks": {"check": ["failed"]}}
