@@ -1,5 +1,6 @@
 """JSON as it goes over the wire: bodies in, answers out, pages of lists."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from pipelines.errors import RejectedInput
 from pipelines.fields import NUL, instant
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
-_HIGHEST_OFFSET = 2**62
+_WHOLE = re.compile(r"-?[0-9]{1,18}")  # what int() takes is much more: 1_0, +1, digits of other scripts
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -107,15 +108,19 @@ def query_uuid(request: AnyRequest, name: str) -> UUID | None:
         raise RejectedInput({name: [f'"{text[:50]}" is not a valid UUID.']}) from None
 
 
+def whole_number(text: str) -> int | None:
+    """Return what at most 18 plain digits stand for, with or without a minus; None for any other text."""
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
 def _whole(request: AnyRequest, name: str, default: int, low: int) -> int:
     text = query_text(request, name)
     if text is None:
         return default
-    try:
-        number = int(text)
-    except ValueError:
-        raise RejectedInput({name: ["A valid integer is required."]}) from None
-    if not low <= number <= _HIGHEST_OFFSET:
+    number = whole_number(text)
+    if number is None:
+        raise RejectedInput({name: ["A valid integer is required."]})
+    if number < low:
         raise RejectedInput({name: [f"Ensure this value is greater than or equal to {low}."]})
     return number
 
@@ -155,10 +160,10 @@ def _page_address(request: AnyRequest, limit: int, offset: int | None) -> str | 
 
 def identifier(text: str, *, integer: bool) -> UUID | int | None:
     """Return a path's id; None where no row can have it."""
+    if integer:
+        number = whole_number(text)
+        return number if number is not None and number >= 0 else None
     try:
-        if not integer:
-            return UUID(text)
-        number = int(text)
+        return UUID(text)
     except ValueError:
         return None
-    return number if 0 <= number < 2**63 else None

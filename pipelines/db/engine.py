@@ -15,6 +15,13 @@ from pipelines.errors import SourceUnavailable
 from pipelines.settings import Settings
 
 
+# A correction may reach into compressed chunks of any size (timescale's default stops at 100,000 tuples). Plain
+# PostgreSQL keeps a dotted name it does not know and ignores it.
+_SESSION = (
+    "-c timezone=UTC -c search_path=public -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
+)
+
+
 def database_url(settings: Settings) -> str:
     """Return the ``postgresql://`` address of the configured server, or of the embedded one under the home."""
     return settings.database_url or EmbeddedServer(settings.home).url()
@@ -39,7 +46,7 @@ def create_engine(url: str, *, pool_size: int = 8) -> sa.Engine:
         pool_pre_ping=True,
         pool_timeout=10,
         connect_args={
-            "options": "-c timezone=UTC -c search_path=public",
+            "options": _SESSION,
             "connect_timeout": 5,
             "application_name": "wattloom",
         },

@@ -135,14 +135,18 @@ class _Demo:
         return Progress(*columns, TimeElapsedColumn(), console=self._console)
 
     def _start_database(self) -> None:
-        if not self._server.status().is_running:
+        """Start the server; it is ours to stop if we started it, or a demo did that was killed since."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark = self._folder / "started-the-database"
+        if mark.exists() or not self._server.status().is_running:
+            mark.touch()
+            self._started.callback(mark.unlink, missing_ok=True)
             self._started.callback(self._server.stop)
         self._server.start()
 
     def _ensure_organization(self) -> dict[str, Any]:
         """Return the credentials and the archive's start, as kept from the last run where they still fit."""
         file = self._folder / "state.json"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state: dict[str, Any] | None = read_private(file)
         if state is None or not self._is_organization_known(state):
             state = {"credentials": self._new_organization(), "archive_start": _archive_start().isoformat()}

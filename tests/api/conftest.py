@@ -1,79 +1,120 @@
-"""The application on a test's own database, and callers with each kind of credentials."""
+"""One application on one database for all API tests; each module is a tenant of its own, and a test can be too."""
 
+import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import httpx
+import psycopg
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import create_app
+from pipelines.accounts import secrets
+from pipelines.db.engine import engine_for
 from pipelines.settings import Settings
-
-Credentials = dict[str, dict[str, str]]
-
-
-class Client:
-    """A caller: every request carries its Authorization header, if it has one."""
-
-    def __init__(self, transport: TestClient[Litestar], authorization: str | None = None) -> None:
-        self._transport = transport
-        self._headers = {"Authorization": authorization} if authorization else {}
-
-    def request(self, method: str, path: str, **details: Any) -> httpx.Response:
-        headers = {**self._headers, **details.pop("headers", {})}
-        return self._transport.request(method, path, headers=headers, **details)
-
-    def get(self, path: str, **details: Any) -> httpx.Response:
-        return self.request("GET", path, **details)
-
-    def post(self, path: str, **details: Any) -> httpx.Response:
-        return self.request("POST", path, **details)
-
-    def put(self, path: str, **details: Any) -> httpx.Response:
-        return self.request("PUT", path, **details)
-
-    def patch(self, path: str, **details: Any) -> httpx.Response:
-        return self.request("PATCH", path, **details)
-
-    def delete(self, path: str, **details: Any) -> httpx.Response:
-        return self.request("DELETE", path, **details)
+from tests.api.callers import Client, Tenant
+from tests.conftest import with_database
 
 
-@pytest.fixture
-def transport(settings: Settings, engine: sa.Engine) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, engine)) as client:
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hash passwords with little effort: every tenant has one, and their strength is not at issue here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """Address of the database of the API tests: tenants keep the tests apart, as they do in production."""
+    name = f"test_api_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield with_database(server_url, name)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(database_url=database_url, home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def engine(settings: Settings) -> Iterator[sa.Engine]:
+    """The engine that the pipeline steps find for these settings too."""
+    engine = engine_for(settings)
+    yield engine
+    engine.dispose()
+    engine_for(settings).dispose()
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, engine: sa.Engine) -> Litestar:
+    return create_app(settings, engine)
+
+
+@pytest.fixture(scope="session")
+def transport(app: Litestar) -> Iterator[TestClient[Litestar]]:
+    with TestClient(app) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connect(transport: TestClient[Litestar]) -> Callable[[str | None], Client]:
     """Make a caller from the text of its Authorization header."""
     return lambda authorization: Client(transport, authorization)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anonymous(connect: Callable[[str | None], Client]) -> Client:
     return connect(None)
 
 
-@pytest.fixture
-def staff(connect: Callable[[str | None], Client], organization: Credentials) -> Client:
-    return connect(f"Token {organization['staff']['token']}")
+@pytest.fixture(scope="session")
+def new_tenant(engine: sa.Engine, anonymous: Client) -> Callable[[], Tenant]:
+    """Make an organization with all its callers, as ``wattloom init`` does."""
+    return lambda: Tenant.create(engine, anonymous)
+
+
+@pytest.fixture(scope="module")
+def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """The organization of a module's tests."""
+    return new_tenant()
+
+
+@pytest.fixture(scope="module")
+def stranger(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """Another organization, which must never be seen."""
+    return new_tenant()
 
 
 @pytest.fixture
-def reader(connect: Callable[[str | None], Client], anonymous: Client, organization: Credentials) -> Client:
+def fresh(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """An organization of one test alone."""
+    return new_tenant()
+
+
+@pytest.fixture(scope="module")
+def organization(tenant: Tenant) -> dict[str, dict[str, str]]:
+    """Credentials of the module's organization, as ``wattloom init --json`` prints them."""
+    return tenant.credentials
+
+
+@pytest.fixture(scope="module")
+def staff(tenant: Tenant) -> Client:
+    return tenant.staff
+
+
+@pytest.fixture
+def reader(tenant: Tenant) -> Client:
     """The read-only user of the organization."""
-    answer = anonymous.post("/v1/auth/jwt/token/", json=organization["user"])
-    return connect(f"JWT {answer.json()['token']}")
+    return tenant.reader()
 
 
 @pytest.fixture
-def bearer(connect: Callable[[str | None], Client], anonymous: Client, organization: Credentials) -> Client:
+def bearer(tenant: Tenant) -> Client:
     """The API client of the organization."""
-    grant = {"grant_type": "client_credentials", **organization["client"]}
-    answer = anonymous.post("/auth/token", json=grant)
-    return connect(f"Bearer {answer.json()['access_token']}")
+    return tenant.bearer()

@@ -1,0 +1,55 @@
+"""Run every benchmark on a server of its own and write the table."""
+
+import argparse
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import answering, bulk_write, delivering, london
+from benchmarks.measure import Row, table
+from pipelines.db.embedded import EmbeddedServer
+
+PARTS: dict[str, Callable[[str], list[Row]]] = {
+    "bulk-write": bulk_write.run,
+    "delivering": delivering.run,
+    "london": london.run,
+    "answering": answering.run,
+}
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: all of {', '.join(PARTS)}")
+    chosen = parser.parse_args().parts or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    named = os.environ.get("WATTLOOM_TEST_DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="wattloom-bench-") as folder:
+        server = EmbeddedServer(Path(folder))
+        if named is None:
+            server.start()
+        try:
+            url = named or server.url("postgres")
+            with psycopg.connect(url) as connection:
+                engine = f"PostgreSQL {connection.info.server_version // 10000}"
+            engine += " (embedded)" if named is None else " with TimescaleDB"
+            rows: list[Row] = []
+            for part in chosen:
+                rows += PARTS[part](url)
+                print(f"{part}: {rows[-1].figure}", flush=True)
+        finally:
+            if named is None:
+                server.destroy()
+    text = table(rows, engine=engine, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
+    print(text)
+    if chosen == list(PARTS) and named is None:
+        DOCUMENT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the tests run in a process of its own, to be killed: ``python -m tests.integration.in_process ACTION URL ...``."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+from pipelines.db.engine import create_engine, unit_of_work
+from pipelines.insight import derive, disaggregate, refresh
+from pipelines.insight.work import Limits
+from pipelines.metering.writer import write_readings
+from tests.integration.world import QUARTER, STORED_AT, T0, authored, keyed
+
+ROWS = 40
+
+
+def batch(number: int, device: int, series: int) -> list[tuple[Any, ...]]:
+    """Return batch ``number``: half of it new, half corrections of the batch before."""
+    first = number * ROWS // 2
+    return [(device, series, T0 + n * QUARTER, number * 1000 + n) for n in range(first, first + ROWS)]
+
+
+def write_for_ever(url: str, device: int, series: int) -> None:
+    """Write one batch after the other and say of each that it was committed."""
+    engine = create_engine(url)
+    number = 0
+    while True:
+        with unit_of_work(engine) as connection:
+            at = STORED_AT + timedelta(seconds=number)
+            write_readings(connection, keyed(batch(number, device, series)), authored(at=at))
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+        number += 1
+
+
+def _die_at_call(module: ModuleType, name: str, calls_left: int) -> None:
+    """Kill this process when ``name`` of ``module`` has been called so often."""
+    called: Callable[..., Any] = getattr(module, name)
+    left = calls_left
+
+    def wrapped(*args: Any, **options: Any) -> Any:
+        nonlocal left
+        left -= 1
+        result = called(*args, **options)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(module, name, wrapped)
+
+
+def die_in_step(url: str, step: str, calls: int) -> None:
+    """Run a step and die in its middle."""
+    engine = create_engine(url)
+    if step == "derive":
+        _die_at_call(derive, "copy_in", calls)
+        derive.derive(engine, Limits())
+    elif step == "refresh":
+        _die_at_call(refresh, "copy_in", calls)
+        refresh.refresh(engine, Limits(), default_zone="UTC")
+    else:
+        _die_at_call(disaggregate, "_copy_rows", calls)
+        with unit_of_work(engine) as connection:
+            plan = {T0.date(): disaggregate.measured_devices(connection, T0.date(), None)}
+        disaggregate.disaggregate_months(engine, plan, default_zone="UTC")
+
+
+if __name__ == "__main__":
+    action, address, *rest = sys.argv[1:]
+    if action == "write":
+        write_for_ever(address, int(rest[0]), int(rest[1]))
+    else:
+        die_in_step(address, rest[0], int(rest[1]))

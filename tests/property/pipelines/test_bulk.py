@@ -1,0 +1,135 @@
+"""Binary COPY carries every value exactly, in both directions."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import psycopg
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.db.bulk import MAX_SCALE, copy_in, copy_out
+from pipelines.db.engine import raw, unit_of_work
+from pipelines.errors import BrokenContract
+
+RANGES = {
+    "int2": (np.int16, -(2**15), 2**15 - 1),
+    "int4": (np.int32, -(2**31), 2**31 - 1),
+    "int8": (np.int64, -(2**63), 2**63 - 1),
+    # What both PostgreSQL and datetime can say.
+    "timestamptz": (np.int64, -62_135_596_800_000_000, 253_402_300_799_999_999),
+    "date": (np.int64, -719_162, 2_932_896),
+}
+real = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def rows_of(draw, kinds):
+    size = draw(st.integers(0, 40))
+    return {
+        kind: np.array(
+            draw(st.lists(st.integers(*RANGES[kind][1:]), min_size=size, max_size=size)), dtype=RANGES[kind][0]
+        )
+        for kind in kinds
+    }
+
+
+@given(data=st.data())
+@real
+def test_integers_instants_and_dates_come_back_as_they_were_sent(engine: sa.Engine, data):
+    columns = rows_of(data.draw, RANGES)
+    with unit_of_work(engine) as connection:
+        names = ", ".join(f'"{kind}_" {kind}' for kind in RANGES)
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE sent (n serial, {names}) ON COMMIT DROP")
+        sent = {f"{kind}_": (kind, values) for kind, values in columns.items()}
+        count = copy_in(raw(connection), "sent", sent, schema=None)
+        quoted = ", ".join(f'"{kind}_"' for kind in RANGES)
+        back = copy_out(raw(connection), f"SELECT {quoted} FROM sent ORDER BY n", {kind: kind for kind in RANGES})
+        seen = connection.exec_driver_sql("SELECT timestamptz_, date_, int8_ FROM sent ORDER BY n").all()
+    assert count == len(columns["int2"])
+    for kind, values in columns.items():
+        np.testing.assert_array_equal(back[kind], values)
+    epoch, day = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
+    for row, (at, on, number) in enumerate(seen):
+        assert at == epoch + timedelta(microseconds=int(columns["timestamptz"][row]))
+        assert on == day + timedelta(days=int(columns["date"][row]))
+        assert number == columns["int8"][row]
+
+
+NUMBER = st.tuples(
+    st.one_of(
+        st.integers(-(10**18) + 1, 10**18 - 1),
+        st.integers(-(2**63) + 1, 2**63 - 1),
+        st.sampled_from([0, 1, -1, 9999, 10_000, 10**17, 10**18 - 1]),
+    ),
+    st.integers(0, MAX_SCALE),
+)
+
+
+@given(numbers=st.lists(NUMBER, max_size=40))
+@real
+def test_a_mantissa_and_its_scale_become_that_decimal_with_its_trailing_zeros(engine: sa.Engine, numbers):
+    mantissa = np.array([m for m, _ in numbers], dtype=np.int64)
+    scale = np.array([s for _, s in numbers], dtype=np.int16)
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE sent (n serial, v numeric) ON COMMIT DROP")
+        copy_in(raw(connection), "sent", {"v": ("numeric", (mantissa, scale))}, schema=None)
+        back = connection.exec_driver_sql("SELECT v, v::text, scale(v) FROM sent ORDER BY n").all()
+    for (m, s), (value, text, stored_scale) in zip(numbers, back, strict=True):
+        expected = Decimal(m).scaleb(-s) if s else Decimal(m)
+        assert (value, stored_scale) == (expected, s)
+        assert text == format(expected, "f")
+
+
+@pytest.mark.parametrize("rows", [1, 65_535, 65_536, 65_537, 131_073])
+def test_batches_around_the_block_size_lose_no_row(engine: sa.Engine, rows):
+    values = np.arange(rows, dtype=np.int64)
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE sent (v int8) ON COMMIT DROP")
+        copy_in(raw(connection), "sent", {"v": ("int8", values)}, schema=None)
+        back = copy_out(raw(connection), "SELECT v FROM sent ORDER BY v", {"v": "int8"})
+    np.testing.assert_array_equal(back["v"], values)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT NULL::int8 AS v",
+        "SELECT v FROM (VALUES (1::int8), (NULL), (3)) AS t (v)",
+        "SELECT v FROM (VALUES (NULL::int8), (NULL), (NULL)) AS t (v)",
+        "SELECT NULL::int8 AS v FROM generate_series(1, 7)",
+        "SELECT 1::int4 AS v",
+        "SELECT 1::int2 AS v",
+        "SELECT v FROM (VALUES (1::int4), (1), (1)) AS t (v)",
+        "SELECT 1::int8 AS v, 2::int8 AS w",
+    ],
+)
+def test_a_null_or_another_width_is_refused_and_never_misread(engine: sa.Engine, query):
+    with unit_of_work(engine) as connection, pytest.raises(BrokenContract):
+        copy_out(raw(connection), query, {"v": "int8"})
+
+
+def test_parameters_of_a_bulk_read_are_bound_not_pasted(engine: sa.Engine):
+    with unit_of_work(engine) as connection:
+        back = copy_out(
+            raw(connection),
+            "SELECT v::int4 FROM unnest(%(v)s::int4[]) AS t (v) WHERE %(quote)s = $$it's$$ ORDER BY v",
+            {"v": "int4"},
+            {"v": [3, 1, 2], "quote": "it's"},
+        )
+    assert back["v"].tolist() == [1, 2, 3]
+
+
+def test_a_row_the_table_refuses_fails_the_whole_copy(engine: sa.Engine):
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE checked (v int4 CHECK (v < 3)) ON COMMIT DROP")
+        savepoint = connection.begin_nested()
+        with pytest.raises(psycopg.errors.CheckViolation):
+            copy_in(raw(connection), "checked", {"v": ("int4", np.array([1, 2, 3], dtype=np.int32))}, schema=None)
+        savepoint.rollback()
+        assert connection.exec_driver_sql("SELECT count(*) FROM checked").scalar() == 0
