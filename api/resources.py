@@ -61,9 +61,9 @@ def routes(resource: Resource, path: str) -> Router:
 
     @get("/", name=f"{resource.name}-list", sync_to_thread=True)
     def list_(request: AnyRequest) -> Response[bytes]:
-        limit, offset = shapes.page_bounds(request)
-        where = _conditions(resource, request)
         with authorised(request, METERING) as (connection, principal):
+            limit, offset = shapes.page_bounds(request)
+            where = _conditions(resource, request)
             count, rows = crud.list_rows(connection, resource, principal, where, limit=limit, offset=offset)
         return shapes.page(request, count, limit, offset, [shown(resource, row) for row in rows])
 

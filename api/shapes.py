@@ -1,8 +1,9 @@
 """JSON as it goes over the wire: bodies in, answers out, pages of lists."""
 
+import json
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,12 +16,17 @@ from pipelines.errors import RejectedInput
 from pipelines.fields import NUL, instant
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+_TOO_DEEP = "JSON parse error - nested too deeply"
 _WHOLE = re.compile(r"-?[0-9]{1,18}")  # what int() takes is much more: 1_0, +1, digits of other scripts
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_NOT_A_NUMBER = Decimal("NaN")
 
 
 def read_json(body: bytes) -> Any:
     """Return a request's JSON body; fractions keep every digit.
+
+    What one value of a body may be wrong with (NaN, infinities, numbers beyond reason, lone surrogates) does not
+    refuse the body: it arrives as something that no field accepts, so the verdict names the row and the field.
 
     Raises
     ------
@@ -29,10 +35,35 @@ def read_json(body: bytes) -> Any:
     """
     try:
         return _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
-        raise RejectedInput({"detail": [f"JSON parse error - {error}"]}) from None
     except RecursionError:
-        raise RejectedInput({"detail": ["JSON parse error - nested too deeply"]}) from None
+        raise RejectedInput({"detail": [_TOO_DEEP]}) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError):
+        return _read_forgivingly(body)
+
+
+def _read_forgivingly(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode(), parse_int=_whole_or_nan, parse_float=_decimal_or_nan, parse_constant=Decimal
+        )
+    except RecursionError:
+        raise RejectedInput({"detail": [_TOO_DEEP]}) from None
+    except ValueError as error:
+        raise RejectedInput({"detail": [f"JSON parse error - {error}"]}) from None
+
+
+def _whole_or_nan(text: str) -> int | Decimal:
+    try:
+        return int(text)
+    except ValueError:  # longer than Python's limit of 4300 digits
+        return _NOT_A_NUMBER
+
+
+def _decimal_or_nan(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond reason
+        return _NOT_A_NUMBER
 
 
 def utc_text(at: datetime) -> str:

@@ -1,6 +1,8 @@
 """A month's report over HTTP semantics, with one year of history and with ten."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +22,9 @@ YEAR = 35_040
 METERS, ASKED = 10, 300
 
 
-def _report_s(server_url: str, years: int) -> float:
-    """Return the median time of a report on January 2024 with ``years`` of stored history [s]."""
+@contextmanager
+def _served(server_url: str, years: int) -> Iterator[Callable[[int], float]]:
+    """Give a function that asks for a report on January 2024 and returns its time [s], over ``years`` of history."""
     with database(server_url) as (url, engine), TemporaryDirectory() as home:
         fleet = make_fleet(engine, METERS)
         settings = Settings(database_url=url, home=Path(home))
@@ -32,20 +35,25 @@ def _report_s(server_url: str, years: int) -> float:
                 deliver(connection, fleet.organization, batch, authorship)
         steps.derive(settings=settings)
         steps.refresh(settings=settings)
-        start = f"{2025 - years}-01-01"
-        steps.disaggregate_month(start=start, end="2025-01-01", settings=settings)
+        steps.disaggregate_month(start=f"{2025 - years}-01-01", end="2025-01-01", settings=settings)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")  # what the server does by itself within minutes
         with TestClient(create_app(settings, engine)) as client:
             client.headers["Authorization"] = f"Token {fleet.credentials['staff']['token']}"
-            times = []
-            for number in range(ASKED):
+
+            def ask(number: int) -> float:
                 path = f"/sensors/{fleet.sensors[number % METERS]}/sm/reports/monthly?year=2024&month=1"
-                times.append(seconds(lambda path=path: json.loads(client.get(path).raise_for_status().content)))
-        return median(times)
+                return seconds(lambda: json.loads(client.get(path).raise_for_status().content))
+
+            yield ask
 
 
 def run(server_url: str) -> list[Row]:
-    one = _report_s(server_url, 1)
-    ten = _report_s(server_url, 10)
+    with _served(server_url, 1) as ask_one, _served(server_url, 10) as ask_ten:
+        for number in range(ASKED // 10):
+            ask_one(number), ask_ten(number)
+        pairs = [(ask_one(number), ask_ten(number)) for number in range(ASKED)]  # in turn: the machine drifts
+    one, ten = median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
     return [
         Row(what="monthly report, p50", figure=f"{one * 1000:.1f} ms", target="<= 15 ms", met=one <= 0.015),
         Row(

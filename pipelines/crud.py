@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import IntegrityError
 
 from pipelines import clock
@@ -205,9 +206,9 @@ def _store(
                 connection.execute(
                     sa.update(resource.table).where(resource.table.c.id == identifier).values(**columns)
                 )
+            _store_links(connection, resource, values, identifier)
     except IntegrityError as error:
         raise _explained(resource, error) from None
-    _store_links(connection, resource, values, identifier)
     stored = get_row(connection, resource, principal, identifier)
     resource.after_write(connection, principal, stored, before)
     if resource.extend is not None:
@@ -271,6 +272,8 @@ def _store_links(connection: sa.Connection, resource: Resource, values: Row, ide
 
 def _explained(resource: Resource, error: IntegrityError) -> Exception:
     """Turn a violated constraint into the field and sentence that the resource knows for it."""
+    if isinstance(error.orig, ForeignKeyViolation):  # it existed when the references were checked
+        return RejectedInput("What this row refers to was deleted meanwhile.")
     diagnosis = getattr(error.orig, "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None)
     if constraint in resource.unique:

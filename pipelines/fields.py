@@ -85,7 +85,7 @@ class Field:
             raise ValueError(NULL)
         checked = _CHECKS[self.kind](self, value)
         if self.choices is not None and checked not in self.choices:
-            raise ValueError(f'"{str(value)[:50]}" is not a valid choice.')
+            raise ValueError(f"{_quoted(value)} is not a valid choice.")
         return checked
 
 
@@ -107,6 +107,12 @@ def _string(field: Field, value: Any) -> str:
     except UnicodeEncodeError:
         raise ValueError("Not a valid string: it holds a lone surrogate.") from None
     return value
+
+
+def _quoted(value: Any) -> str:
+    """Return what an error message repeats of a value: little, and nothing that JSON could not carry."""
+    text = str(value) if isinstance(value, str | int | float | Decimal) else type(value).__name__
+    return '"' + text[:50].encode(errors="replace").decode() + '"'
 
 
 def _boolean(_field: Field, value: Any) -> bool:
@@ -135,7 +141,7 @@ def _uuid(_field: Field, value: Any) -> UUID:
     try:
         return UUID(value)
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f'"{str(value)[:50]}" is not a valid UUID.') from None
+        raise ValueError(f"{_quoted(value)} is not a valid UUID.") from None
 
 
 def _uuids(field: Field, value: Any) -> list[UUID]:
@@ -186,7 +192,7 @@ def canonical_zone(name: str) -> str:
 
 def _zone(_field: Field, value: Any) -> str:
     if not isinstance(value, str) or not is_zone(value):
-        raise ValueError(f'"{str(value)[:50]}" is not a valid choice.')
+        raise ValueError(f"{_quoted(value)} is not a valid choice.")
     return value
 
 

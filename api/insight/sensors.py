@@ -12,10 +12,12 @@ from litestar import Response, Router, get
 from analytics.reports import CarbonFactors
 from api import shapes
 from api.auth.access import SENSORS, AnyRequest, authorised, settings_of
-from pipelines import clock
-from pipelines.errors import NotFound, RejectedInput
+from pipelines import clock, crud
+from pipelines.accounts.principals import Principal
+from pipelines.errors import Forbidden, NotFound, RejectedInput
 from pipelines.insight import answers
 from pipelines.insight.answers import Household, Period, Scope, StoredDays
+from pipelines.metering.resources import DEVICE
 
 _HIGHEST_SENSOR = 2**31 - 1
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -24,18 +26,37 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 @contextmanager
 def _household(request: AnyRequest, device_id: str) -> Iterator[tuple[sa.Connection, Household]]:
     with authorised(request, SENSORS) as (connection, principal):
-        if not device_id.isascii() or not device_id.isdigit() or int(device_id) > _HIGHEST_SENSOR:
+        sensor = shapes.identifier(device_id, integer=True)
+        if not isinstance(sensor, int) or sensor > _HIGHEST_SENSOR:
             raise NotFound
         scope = Scope(organization=principal.organization_id, staff=principal.is_staff)
         zone = settings_of(request).default_meter_timezone
-        yield connection, answers.household(connection, scope, int(device_id), zone)
+        try:
+            home = answers.household(connection, scope, sensor, zone)
+        except NotFound:
+            _refuse_silent_device(connection, principal, sensor)
+            raise
+        yield connection, home
+
+
+def _refuse_silent_device(connection: sa.Connection, principal: Principal, sensor: int) -> None:
+    """Say that a device is known but has sent nothing yet, which 003 tells from an unknown one.
+
+    Raises
+    ------
+    Forbidden
+        The device is the caller's.
+    """
+    own = [DEVICE.table.c.sensor_id == sensor]
+    if crud.list_rows(connection, DEVICE, principal, own, limit=1, offset=0)[0]:
+        raise Forbidden("No data point of this device was received yet.")
 
 
 def _whole(request: AnyRequest, name: str, low: int, high: int) -> int:
-    text = shapes.query_text(request, name) or ""
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
+    number = shapes.whole_number(shapes.query_text(request, name) or "")
+    if number is None or not low <= number <= high:
         raise RejectedInput({name: [f"Expected a whole number from {low} to {high}."]})
-    return int(text)
+    return number
 
 
 def _day(request: AnyRequest, name: str) -> date:
@@ -128,13 +149,13 @@ def disag_week(request: AnyRequest, device_id: str) -> Response[bytes]:
 
 
 def _report(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
-    unit, settings = _unit(request), settings_of(request)
+    settings = settings_of(request)
     factors = CarbonFactors(kgco2_per_kwh=settings.carbon_kg_per_kwh, kgco2_per_tree_day=settings.tree_kg_per_day)
     return _answer(
         request,
         device_id,
         period,
-        lambda stored, chosen: answers.report(stored, chosen, unit=unit, factors=factors),
+        lambda stored, chosen: answers.report(stored, chosen, unit=_unit(request), factors=factors),
     )
 
 

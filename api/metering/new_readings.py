@@ -55,6 +55,7 @@ def _parse(body: bytes) -> tuple[NamedReadings, list[int], list[Rejection]]:
         ValueError,
         OverflowError,
         ArithmeticError,
+        RecursionError,
     ):
         return _parse_each(shapes.read_json(body))
 

@@ -20,14 +20,14 @@ def _key(text: str) -> int:
 @get("/", name="meter-readings-list", sync_to_thread=True)
 def list_readings(request: AnyRequest) -> Response[bytes]:
     """List timestamps and values, ascending; give ``meter_device`` and ``series`` to get one complete series."""
-    limit, offset = shapes.page_bounds(request)
-    chosen = ReadingFilter(
-        meter_device=shapes.query_uuid(request, "meter_device"),
-        series=shapes.query_uuid(request, "series"),
-        start_time=shapes.query_instant(request, "start_time"),
-        end_time=shapes.query_instant(request, "end_time"),
-    )
     with authorised(request, METERING) as (connection, principal):
+        limit, offset = shapes.page_bounds(request)
+        chosen = ReadingFilter(
+            meter_device=shapes.query_uuid(request, "meter_device"),
+            series=shapes.query_uuid(request, "series"),
+            start_time=shapes.query_instant(request, "start_time"),
+            end_time=shapes.query_instant(request, "end_time"),
+        )
         count, rows = readings.list_readings(connection, principal, chosen, limit=limit, offset=offset)
     results = [{"timestamp": shapes.utc_text(at), "value": format(value, "f")} for at, value in rows]
     return shapes.page(request, count, limit, offset, results)

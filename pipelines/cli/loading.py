@@ -55,6 +55,8 @@ def run_load(settings: Settings, chosen: argparse.Namespace) -> int:
         f"{outcome.rows} rows: {outcome.accepted} accepted ({outcome.inserted} new, {outcome.corrected} corrected,"
         f" {outcome.unchanged} unchanged), {len(outcome.rejected)} rejected; {outcome.devices} devices"
     )
+    if outcome.staged:
+        print(f"{outcome.staged} rows are staged: their meters were deleted while the load ran", file=sys.stderr)
     for row in outcome.rejected[:_SHOWN]:
         print(f"{row.file}: row {row.row}, {row.column}: {row.code}: {row.detail}", file=sys.stderr)
     if len(outcome.rejected) > _SHOWN:

@@ -1,6 +1,6 @@
 """Single readings and lists of them, as the REST API offers them; bulk writes go through ``delivery``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -149,7 +149,7 @@ def _checked_keys(
     errors: dict[str, list[str]] = {}
     organization, visible = values["organization"], visible_organizations(principal)
     if not connection.scalar(sa.select(sa.literal(1)).where(sa.literal(organization).in_(visible))):
-        errors["organization"] = [_missing(organization)]
+        raise RejectedInput({"organization": [_missing(organization)]})
     kind = tables.meter_device_type
     device = connection.execute(
         sa.select(_DEVICE.c.sensor_id, kind.c.config_id)
@@ -195,18 +195,44 @@ def delete_reading(connection: sa.Connection, principal: Principal, identifier: 
         Unknown, or of another organization.
     """
     visible = sa.select(_DEVICE.c.sensor_id).where(_DEVICE.c.organization_id.in_(visible_organizations(principal)))
-    found = connection.execute(
-        sa.select(_READING).where(_READING.c.id == identifier, _READING.c.device_id.in_(visible)).with_for_update()
+    place = connection.execute(
+        sa.select(_READING.c.device_id, _READING.c.series_id, _READING.c.timestamp).where(
+            _READING.c.id == identifier, _READING.c.device_id.in_(visible)
+        )
     ).first()
+    if place is None:
+        raise NotFound
+    # Writers hold the channel's lock, so under it the reading stays as it is; rows of a columnstore lock badly.
+    channel = _at_place(tables.reading_channel, place._mapping)
+    connection.execute(sa.select(tables.reading_channel.c.device_id).where(*channel).with_for_update())
+    reading = _at_place(_READING, place._mapping)
+    found = connection.execute(sa.select(_READING).where(*reading)).first()
     if found is None:
         raise NotFound
+    _keep_version(connection, principal, found)
+    connection.execute(sa.delete(_READING).where(*reading))
+    _narrow_channel(connection, found)
+    connection.execute(
+        sa.insert(tables.reading_change).values(
+            device_id=found.device_id, from_at=found.timestamp, to_at=found.timestamp
+        )
+    )
+
+
+def _at_place(table: sa.Table, place: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    """Return the condition for the row, or rows, of a channel (and timestamp, where the table has one)."""
+    return [table.c[name] == place[name] for name in ("device_id", "series_id", "timestamp") if name in table.c]
+
+
+def _keep_version(connection: sa.Connection, principal: Principal, found: sa.Row[Any]) -> None:
     version = tables.meter_reading_version
-    key = {"device_id": found.device_id, "series_id": found.series_id, "timestamp": found.timestamp}
-    same = [version.c[name] == value for name, value in key.items()]
+    same = _at_place(version, found._mapping)
     number = connection.scalar(sa.select(sa.func.count()).select_from(version).where(*same)) or 0
     connection.execute(
         sa.insert(version).values(
-            **key,
+            device_id=found.device_id,
+            series_id=found.series_id,
+            timestamp=found.timestamp,
             version=number + 1,
             value=found.value,
             recorded_at=found.created_at,
@@ -215,9 +241,18 @@ def delete_reading(connection: sa.Connection, principal: Principal, identifier: 
             reason="deleted",
         )
     )
-    connection.execute(sa.delete(_READING).where(*[_READING.c[name] == value for name, value in key.items()]))
+
+
+def _narrow_channel(connection: sa.Connection, gone: sa.Row[Any]) -> None:
+    """Let the channel's span end where its readings now do; without any it has none, and is no sensor's data."""
+    channel = tables.reading_channel
+    own = (_READING.c.device_id == gone.device_id, _READING.c.series_id == gone.series_id)
     connection.execute(
-        sa.insert(tables.reading_change).values(
-            device_id=found.device_id, from_at=found.timestamp, to_at=found.timestamp
+        sa.update(channel)
+        .where(*_at_place(channel, gone._mapping))
+        .where(sa.or_(channel.c.first_at == gone.timestamp, channel.c.last_at == gone.timestamp))
+        .values(
+            first_at=sa.select(sa.func.min(_READING.c.timestamp)).where(*own).scalar_subquery(),
+            last_at=sa.select(sa.func.max(_READING.c.timestamp)).where(*own).scalar_subquery(),
         )
     )

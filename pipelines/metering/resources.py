@@ -285,7 +285,7 @@ STAGED = Resource(
     ),
     filters=("meter_device_name", "start_time", "end_time"),
     unique={
-        "staged_meter_reading_organization_id_meter_device_name_serie_key": (
+        "staged_meter_reading_organization_id_meter_device_name_seri_key": (
             "timestamp: a staged reading of this meter, series and timestamp already exists."
         )
     },

@@ -188,12 +188,14 @@ class _Merged:
     spans: list[tuple[int, int, int]]
 
 
+# Keeps the join to the batch's own channels: without it the planner walks the whole primary key from its start.
+_NEAR = 'm.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s) AND m."timestamp" BETWEEN %(first)s AND %(last)s'
 _MERGE_SPANS = """
     SELECT device_id, (extract(epoch FROM min("timestamp")) * 1000000)::bigint,
            (extract(epoch FROM max("timestamp")) * 1000000)::bigint, count(*)
     FROM changed GROUP BY device_id
 """
-_KEEP_REPLACED = """
+_KEEP_REPLACED = f"""
     INSERT INTO wattloom.meter_reading_version
         (device_id, series_id, "timestamp", version, value, recorded_at, replaced_at, replaced_by, reason)
     SELECT m.device_id, m.series_id, m."timestamp",
@@ -202,14 +204,14 @@ _KEEP_REPLACED = """
            m.value, m.created_at, %(at)s, %(author)s, %(reason)s
     FROM incoming_reading AS i
     JOIN wattloom.meter_reading AS m USING (device_id, series_id, "timestamp")
-    WHERE m.value <> i.value AND m."timestamp" BETWEEN %(first)s AND %(last)s
+    WHERE m.value <> i.value AND {_NEAR}
 """
 _CORRECT = f"""
     WITH changed AS (
         UPDATE wattloom.meter_reading AS m SET value = i.value, created_at = %(at)s
         FROM incoming_reading AS i
         WHERE (m.device_id, m.series_id, m."timestamp") = (i.device_id, i.series_id, i."timestamp")
-          AND m.value <> i.value AND m."timestamp" BETWEEN %(first)s AND %(last)s
+          AND m.value <> i.value AND {_NEAR}
         RETURNING m.device_id, m."timestamp"
     ) {_MERGE_SPANS}
 """
@@ -220,7 +222,7 @@ _INSERT_MISSING = f"""
         FROM incoming_reading AS i
         LEFT JOIN wattloom.meter_reading AS m
           ON (m.device_id, m.series_id, m."timestamp") = (i.device_id, i.series_id, i."timestamp")
-         AND m."timestamp" BETWEEN %(first)s AND %(last)s
+         AND {_NEAR}
         WHERE m.device_id IS NULL
         RETURNING device_id, "timestamp"
     ) {_MERGE_SPANS}
@@ -243,6 +245,8 @@ def _merge(connection: sa.Connection, readings: KeyedReadings, authorship: Autho
     parameters = {
         "first": span[0],
         "last": span[1],
+        "devices": np.unique(readings.device_id).tolist(),
+        "series": np.unique(readings.series_id).tolist(),
         "at": authorship.at,
         "author": authorship.author[:200],
         "reason": authorship.reason[:200],

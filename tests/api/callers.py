@@ -177,6 +177,4 @@ class Tenant:
 
 def interval_rows(home: Home, start: datetime, count: int, step: timedelta, values: list[str]) -> list[Json]:
     """Return ``count`` rows of interval energy from ``start`` on; the values repeat."""
-    return [
-        home.named((start + n * step).isoformat(), values[n % len(values)]) for n in range(count)
-    ]
+    return [home.named((start + n * step).isoformat(), values[n % len(values)]) for n in range(count)]

@@ -41,7 +41,12 @@ def test_the_pages_of_a_list_hold_every_row_once(fresh: Tenant, name: str, slash
 
 def test_a_list_has_100_rows_unless_told_and_never_more_than_1000(fresh: Tenant) -> None:
     rows = [
-        {"meter_device_name": "nobody", "series_name": "s", "timestamp": f"2026-01-01T00:00:00.{n:06}Z", "value": n}
+        {
+            "meter_device_name": "nobody",
+            "series_name": "s",
+            "timestamp": f"2026-01-01T00:00:00.{n:06}Z",
+            "value": n,
+        }
         for n in range(1002)
     ]
     fresh.deliver(rows)
@@ -134,14 +139,18 @@ def test_events_are_found_by_their_meter(fresh: Tenant, stranger: Tenant) -> Non
 
 @pytest.mark.parametrize("name", ["meter-system-events", "staged-meter-readings", "meter-readings"])
 @pytest.mark.parametrize("query", ["start_time", "end_time"])
-@pytest.mark.parametrize("text", ["x", "2026-03-01T00:00:00", "1", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "%00"])
+@pytest.mark.parametrize(
+    "text", ["x", "2026-03-01T00:00:00", "1", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "%00"]
+)
 def test_a_wrong_time_filter_is_refused_by_name(staff: Client, name: str, query: str, text: str) -> None:
     answer = staff.get(f"{METERING}/{name}?{query}={text}")
 
     assert (answer.status_code, list(answer.json())) == (400, [query])
 
 
-@pytest.mark.parametrize(("name", "query"), [("meter-system-events", "meter_device"), ("meter-readings", "series")])
+@pytest.mark.parametrize(
+    ("name", "query"), [("meter-system-events", "meter_device"), ("meter-readings", "series")]
+)
 def test_an_id_filter_that_is_no_uuid_is_refused_by_name(staff: Client, name: str, query: str) -> None:
     answer = staff.get(f"{METERING}/{name}?{query}=17")
 

@@ -56,7 +56,14 @@ OTHERS: list[tuple[str, str, bool, bool, list[Any], list[Any]]] = [
     ("meter-device-types", "config", False, True, [], [str(uuid4()), "x"]),
     ("meter-device-configs", "organization", True, False, [], [str(uuid4()), ""]),
     ("meter-device-configs", "series", True, False, [[]], [[str(uuid4())], "x", ["x"], [None]]),
-    ("meter-device-configs", "timezone", False, False, ["UTC", "Asia/Kathmandu", "Etc/GMT-2"], ["Mars/Base", "", 1]),
+    (
+        "meter-device-configs",
+        "timezone",
+        False,
+        False,
+        ["UTC", "Asia/Kathmandu", "Etc/GMT-2"],
+        ["Mars/Base", "", 1],
+    ),
     ("meter-reading-series", "organization", True, False, [], [str(uuid4()), []]),
     ("meter-reading-series", "si_multiplier", False, False, ["1000", "0.001"], ["x", "NaN", True, "1" * 19, []]),
     ("meter-reading-series", "affected_by_ct_ratio", False, False, [True, False], ["x", 1]),
@@ -206,7 +213,19 @@ def test_an_unknown_id_is_not_found(tenant: Tenant, name: str, method: str) -> N
     collection = COLLECTIONS[name]
     if name in UNCHANGEABLE and method in {"PUT", "PATCH"}:
         return
-    unknown = ["999999999", "99999999999", "9" * 30, "-1", "1.5", str(uuid4()), "abc", "%00", "1_0", "+1", "%D9%A3"]
+    unknown = [
+        "999999999",
+        "99999999999",
+        "9" * 30,
+        "-1",
+        "1.5",
+        str(uuid4()),
+        "abc",
+        "%00",
+        "1_0",
+        "+1",
+        "%D9%A3",
+    ]
     unknown.append("9" * 5000)
 
     for key in unknown:
@@ -248,7 +267,9 @@ def test_a_series_list_of_a_config_is_unique_and_shown_with_its_series(tenant: T
     one, two = tenant.series(), tenant.series(unit="m3")
     body = COLLECTIONS["meter-device-configs"].body(tenant)
 
-    repeated = tenant.staff.post(f"{METERING}/meter-device-configs", json=body | {"series": [one["id"], one["id"]]})
+    repeated = tenant.staff.post(
+        f"{METERING}/meter-device-configs", json=body | {"series": [one["id"], one["id"]]}
+    )
     config = tenant.config(one, two)
 
     assert (repeated.status_code, list(repeated.json())) == (400, ["series"])

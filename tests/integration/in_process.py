@@ -1,4 +1,4 @@
-"""What the tests run in a process of its own, to be killed: ``python -m tests.integration.in_process ACTION URL ...``."""
+"""What tests run in a process of its own, to be killed: ``python -m tests.integration.in_process ACTION URL``."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ ROWS = 40
 def batch(number: int, device: int, series: int) -> list[tuple[Any, ...]]:
     """Return batch ``number``: half of it new, half corrections of the batch before."""
     first = number * ROWS // 2
-    return [(device, series, T0 + n * QUARTER, number * 1000 + n) for n in range(first, first + ROWS)]
+    return [(device, series, T0 + n * QUARTER, number * 1_000_000 + n) for n in range(first, first + ROWS)]
 
 
 def write_for_ever(url: str, device: int, series: int) -> None:

@@ -47,7 +47,7 @@ def wait_for_line(child: subprocess.Popen[str]) -> list[int]:
 
 def assert_all_or_nothing(world: World, device: Device, series: Series, told: list[int]) -> None:
     """Every batch that was reported is stored, and of one more either everything or nothing."""
-    stored = {int(value) // 1000 for value in world.readings(device).values()}
+    stored = {int(value) // 1_000_000 for value in world.readings(device).values()}
     last = max(stored)
     assert last in {max(told), max(told) + 1}
     expected = {}
