@@ -23,7 +23,8 @@ def _deliver(engine: sa.Engine, fleet: Fleet, batch: NamedReadings) -> None:
 
 
 def _raw_copy(engine: sa.Engine, rows: list[tuple[object, ...]]) -> None:
-    statement = 'COPY wattloom.meter_reading (device_id, series_id, "timestamp", value, created_at) FROM STDIN (FORMAT BINARY)'
+    columns = 'device_id, series_id, "timestamp", value, created_at'
+    statement = f"COPY wattloom.meter_reading ({columns}) FROM STDIN (FORMAT BINARY)"
     with unit_of_work(engine) as connection, raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["int4", "int4", "timestamptz", "numeric", "timestamptz"])
         for row in rows:
@@ -40,9 +41,11 @@ def run(server_url: str) -> list[Row]:
             rows: list[tuple[object, ...]] = [
                 # Negative devices: beside the fleet's own rows, in the same table.
                 (-1 - p, 1, datetime.fromtimestamp(t / 1_000_000, UTC), Decimal(m).scaleb(-3), now)
-                for p, t, m in zip(batch.pair.tolist(), batch.times_us.tolist(), batch.mantissa.tolist(), strict=True)
+                for p, t, m in zip(
+                    batch.pair.tolist(), batch.times_us.tolist(), batch.mantissa.tolist(), strict=True
+                )
             ]
-            copied.append(seconds(lambda rows=rows: _raw_copy(engine, rows)))  # noqa: B023
+            copied.append(seconds(lambda rows=rows: _raw_copy(engine, rows)))
             new.append(seconds(lambda: _deliver(engine, fleet, batch)))  # noqa: B023
             repeated.append(seconds(lambda: _deliver(engine, fleet, batch)))  # noqa: B023
     count = METERS * QUARTERS

@@ -38,7 +38,10 @@ def make_fleet(engine: sa.Engine, size: int, *, zone: str = "Europe/Stockholm") 
             connection, resources.SERIES, staff, {**own, "name": SERIES, "unit": "kWh", "interval_s": 900}
         )
         config = crud.create_row(
-            connection, resources.CONFIG, staff, {**own, "name": "c", "series": [str(series["id"])], "timezone": zone}
+            connection,
+            resources.CONFIG,
+            staff,
+            {**own, "name": "c", "series": [str(series["id"])], "timezone": zone},
         )
         kind = crud.create_row(
             connection,

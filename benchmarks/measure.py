@@ -30,8 +30,8 @@ def table(rows: list[Row], *, engine: str, machine: str) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Made by `make bench` on {engine}; {machine}. Ratios are of figures taken in the same run; machines are noisy,",
-        "so read single times as +-30 %.",
+        f"Made by `make bench` on {engine}; {machine}. Ratios are of figures taken in the same",
+        "run; machines are noisy, so read single times as +-30 %.",
         "",
         "| what | measured | target | met |",
         "|---|---|---|---|",

@@ -1,0 +1,1 @@
+"""Numbered migrations, immutable once released."""

@@ -14,12 +14,9 @@ from pipelines.db.embedded import EmbeddedServer
 from pipelines.errors import SourceUnavailable
 from pipelines.settings import Settings
 
-
 # A correction may reach into compressed chunks of any size (timescale's default stops at 100,000 tuples). Plain
 # PostgreSQL keeps a dotted name it does not know and ignores it.
-_SESSION = (
-    "-c timezone=UTC -c search_path=public -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
-)
+_SESSION = "-c timezone=UTC -c search_path=public -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
 
 
 def database_url(settings: Settings) -> str:

@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from analytics.quality import QUALITY_TABLE
 from pipelines.db import timescale
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,6 @@ def migrate(engine: sa.Engine) -> None:
 
 def publish_quality_codes(connection: sa.Connection) -> None:
     """Write the quality codes of ``analytics.quality`` to the table that SQL joins."""
-    from analytics.quality import QUALITY_TABLE
-
     connection.execute(
         sa.text(
             "INSERT INTO wattloom.quality_code (code, name, description, is_valid, counts_energy)"
@@ -59,10 +58,5 @@ def publish_quality_codes(connection: sa.Connection) -> None:
             " ON CONFLICT (code) DO UPDATE SET name = excluded.name, description = excluded.description,"
             " is_valid = excluded.is_valid, counts_energy = excluded.counts_energy"
         ),
-        [
-            row._asdict()
-            if hasattr(row, "_asdict")
-            else dict(zip(("code", "name", "description", "is_valid", "counts_energy"), row, strict=True))
-            for row in QUALITY_TABLE
-        ],
+        [row._asdict() for row in QUALITY_TABLE],
     )

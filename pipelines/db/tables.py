@@ -215,7 +215,7 @@ staged_meter_reading = _table(
 )
 
 
-def _key(name: str, kind: type[sa.types.TypeEngine[object]] = sa.Integer) -> sa.Column[object]:
+def _key(name: str, kind: type[sa.Integer | sa.Date] = sa.Integer) -> sa.Column[object]:
     return sa.Column(name, kind, primary_key=True, autoincrement=False)
 
 

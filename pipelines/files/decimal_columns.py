@@ -42,7 +42,7 @@ def parse_decimals(texts: pl.Series) -> Decimals:
     whole = digits.cast(pl.Int64, strict=False)
     point = text.str.find(".", literal=True)
     places = (text.str.len_bytes().cast(pl.Int64) - point.cast(pl.Int64) - 1).fill_null(0)
-    fits = (whole.is_between(-_LIMIT + 1, _LIMIT - 1) & (places <= 18)).fill_null(value=False).to_numpy()
+    fits = (whole.is_between(-_LIMIT + 1, _LIMIT - 1) & (places <= MAX_SCALE)).fill_null(value=False).to_numpy()
     mantissa = np.where(fits, whole.fill_null(0).to_numpy(), 0)
     scale = np.where(fits, places.to_numpy(), 0).astype(np.int16)
     odd = is_number.to_numpy() & ~fits
