@@ -25,7 +25,9 @@ _FORMATS: dict[Kind, Schema] = {
     Kind.ZONE: {"type": "string", "example": "Europe/Stockholm"},
     Kind.URI: {"type": "string", "format": "uri"},
     Kind.OBJECT: {"type": "object"},
+    Kind.OBJECTS: {"type": "array", "items": {"type": "object"}},
 }
+_STAMP: Schema = {"type": "string", "format": "date-time", "readOnly": True}
 _METERING, _SENSORS = [{"Token": []}, {"JWT": []}], [{"Token": []}, {"Bearer": []}]
 
 
@@ -128,9 +130,8 @@ def _key(schema: Schema) -> Schema:
 def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
     """Return the paths of a resource."""
     identifier: Schema = {"type": "integer"} if resource.integer_id else {"type": "string", "format": "uuid"}
-    stamp = {"type": "string", "format": "date-time", "readOnly": True}
     shown = object_schema(resource.fields)
-    shown["properties"] = {"id": identifier, **shown["properties"], "created_at": stamp, "updated_at": stamp}
+    shown["properties"] = {"id": identifier, **shown["properties"], "created_at": _STAMP, "updated_at": _STAMP}
     body, tag = object_schema([f for f in resource.fields if not f.read_only]), resource.title
     many: Schema = {
         "get": _operation(
@@ -171,7 +172,7 @@ def _reading_paths() -> dict[str, Schema]:
     fields, tag = readings.FIELDS, "MeterReading"
     value = object_schema([f for f in fields if f.name in {"timestamp", "value"}])
     shown = object_schema(fields)
-    shown["properties"] = {"id": {"type": "integer"}, **shown["properties"]}
+    shown["properties"] = {"id": {"type": "integer"}, **shown["properties"], "created_at": _STAMP}
     filters = [
         _parameter("meter_device", {"type": "string", "format": "uuid"}),
         _parameter("series", {"type": "string", "format": "uuid"}),

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     ZONE = "zone"
     URI = "uri"
     OBJECT = "object"
+    OBJECTS = "objects"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +211,12 @@ def _object(_field: Field, value: Any) -> dict[str, Any]:
     return value
 
 
+def _objects(field: Field, value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise ValueError("Expected a list of objects.")  # noqa: TRY004
+    return [_object(field, item) for item in value]
+
+
 _CHECKS = {
     Kind.STRING: _string,
     Kind.BOOLEAN: _boolean,
@@ -221,6 +228,7 @@ _CHECKS = {
     Kind.ZONE: _zone,
     Kind.URI: _uri,
     Kind.OBJECT: _object,
+    Kind.OBJECTS: _objects,
 }
 
 

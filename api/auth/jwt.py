@@ -54,7 +54,7 @@ def _renewed(request: AnyRequest, principal: Principal) -> Response[bytes]:
 @get("/renew", name="jwt-renew", sync_to_thread=True)
 def renew(request: AnyRequest) -> Response[bytes]:
     """Exchange a valid token for a new one."""
-    with authorised(request, _JWT) as (_, principal):
+    with authorised(request, _JWT, may_write=True) as (_, principal):
         return _renewed(request, principal)
 
 

@@ -24,7 +24,7 @@ FIELDS = (
     Field(name="timestamp", kind=Kind.DATETIME, required=True),
     Field(name="value", kind=Kind.DECIMAL, required=True),
 )
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00]*\S[^\x00]*$")]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 
 
 class _Reading(msgspec.Struct):

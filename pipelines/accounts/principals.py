@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pipelines.accounts import secrets
 from pipelines.db.engine import raw
-from pipelines.errors import Forbidden, Unauthorized
+from pipelines.errors import RejectedInput, Unauthorized
 
 _ALGORITHM = "HS256"
 
@@ -157,6 +157,8 @@ def login(
     ------
     Unauthorized
         Unknown user or wrong password (the two look the same), or no membership at all.
+    RejectedInput
+        The user is not a member of the asked organization.
     """
     row = _row(
         connection, "SELECT id, password_hash FROM wattloom.app_user WHERE username = %s AND is_active", username
@@ -171,8 +173,10 @@ def member_organization(connection: sa.Connection, user_id: UUID, organization_i
 
     Raises
     ------
-    Forbidden
-        The user is not a member of it, or of any.
+    RejectedInput
+        The user is not a member of the asked organization, or it is switched off.
+    Unauthorized
+        The user is not a member of any.
     """
     row = _row(
         connection,
@@ -183,7 +187,9 @@ def member_organization(connection: sa.Connection, user_id: UUID, organization_i
         organization_id,
         organization_id,
     )
+    if row is None and organization_id is not None:
+        raise RejectedInput({"organization": [f'Invalid pk "{organization_id}" - object does not exist.']})
     if row is None:
-        raise Forbidden("You are not a member of this organization.")
+        raise Unauthorized("Unable to log in with provided credentials.")
     found: UUID = row[0]
     return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipelines import clock, log
 from pipelines.cli import accounts, database, loading, serving, working
+from pipelines.db.engine import close_engines
 from pipelines.errors import WattloomError
 from pipelines.settings import Settings
 
@@ -16,6 +17,7 @@ USAGE_ERROR = 2
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
     root = argparse.ArgumentParser(prog="wattloom", description="Smart-meter data platform.")
+    root.set_defaults(takes_further=False)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for room in (database, accounts, serving, loading, working):
         room.add_commands(commands)
@@ -24,7 +26,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a foreseen failure is one clear line and exit code 2."""
-    chosen = parser().parse_args(arguments)
+    root = parser()
+    chosen, further = root.parse_known_args(arguments)
+    if further and not chosen.takes_further:
+        root.error(f"unrecognized arguments: {' '.join(further)}")
+    chosen.further = further
     try:
         settings = Settings.from_environment()
         log.configure(settings.log_level)
@@ -40,4 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         logging.getLogger("wattloom.cli").debug("the reader of our output went away")
         return 0
+    finally:
+        close_engines()
     return code

@@ -26,9 +26,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("psql", psql, "open psql on the database; further arguments go to psql"),
     ):
         action = actions.add_parser(name, help=text)
-        if name == "psql":
-            action.add_argument("arguments", nargs=argparse.REMAINDER)
-        action.set_defaults(run=run)
+        action.set_defaults(run=run, takes_further=name == "psql")
 
 
 def _embedded(settings: Settings) -> EmbeddedServer:
@@ -84,7 +82,7 @@ def status(settings: Settings, _chosen: argparse.Namespace) -> int:
             return 1
     address = database_url(settings)
     try:
-        with unit_of_work(create_engine(address, pool_size=1)) as connection:
+        with unit_of_work(engine_for(settings)) as connection:
             revision = migrations.current(connection)
     except SourceUnavailable as error:
         print(f"{without_password(address)}: {error}")
@@ -124,4 +122,4 @@ def psql(settings: Settings, chosen: argparse.Namespace) -> int:
         "PGPASSWORD": address.password or "",
         "PGDATABASE": address.database or "",
     }
-    return subprocess.run([program, *chosen.arguments], env=environment, check=False).returncode
+    return subprocess.run([program, *chosen.further], env=environment, check=False).returncode

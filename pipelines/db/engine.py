@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,6 +41,7 @@ def create_engine(url: str, *, pool_size: int = 8) -> sa.Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=10,
+        hide_parameters=True,  # an error's text, and so the log, never repeats what was sent
         connect_args={
             "options": _SESSION,
             "connect_timeout": 5,
@@ -50,10 +50,20 @@ def create_engine(url: str, *, pool_size: int = 8) -> sa.Engine:
     )
 
 
-@lru_cache(maxsize=4)
+_ENGINES: dict[Settings, sa.Engine] = {}
+
+
 def engine_for(settings: Settings) -> sa.Engine:
     """Return this process's engine for ``settings``; made at the first call."""
-    return create_engine(database_url(settings), pool_size=settings.database_pool)
+    if settings not in _ENGINES:
+        _ENGINES[settings] = create_engine(database_url(settings), pool_size=settings.database_pool)
+    return _ENGINES[settings]
+
+
+def close_engines() -> None:
+    """Close every connection that this process keeps; the next call of ``engine_for`` starts anew."""
+    while _ENGINES:
+        _ENGINES.popitem()[1].dispose()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipelines.files.layout import Layout
-from pipelines.files.plan import Code
+from pipelines.files.plan import BLANKS, Code
 
 DETAILS = {
     Code.WRONG_FIELD_COUNT: "The row has more or fewer fields than the header; is the decimal sign no point?",
@@ -91,7 +91,8 @@ def _read_plain(lines: bytes, layout: Layout) -> pl.DataFrame:
     return frame.select(
         "place",
         *(pl.col(names[n]).alias(name) for name, n in _wanted(layout).items()),
-        blank=pl.col("c0").fill_null("").str.strip_chars().eq("") & pl.col("c1").eq(_END).fill_null(value=False),
+        blank=pl.col("c0").fill_null("").str.strip_chars(BLANKS).eq("")
+        & pl.col("c1").eq(_END).fill_null(value=False),
         broken=pl.lit(value=False),
     )
 
@@ -106,7 +107,7 @@ def _read_quoted(lines: bytes, layout: Layout) -> pl.DataFrame:
         parts.append(_END)
         parts += [""] * (len(layout.columns) + 1 - len(parts))
         fields.append([parts[n] or None for n in wanted.values()])
-        blank.append(not line.strip())
+        blank.append(not line.strip(BLANKS))
         broken.append(is_broken)
     frame = pl.DataFrame(fields, schema=dict.fromkeys(wanted, pl.String), orient="row")
     return frame.with_columns(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipelines.db.bulk import MAX_SCALE
-from pipelines.files.plan import Code
+from pipelines.files.plan import BLANKS, Code
 from pipelines.metering import decimals
 
 DETAILS = {
@@ -34,7 +34,7 @@ def parse_decimals(texts: pl.Series) -> Decimals:
 
     Null is an absent value. An exponent is understood; blanks around the number are not part of it.
     """
-    text = texts.str.strip_chars()
+    text = texts.str.strip_chars(BLANKS)
     is_missing = (text.is_null() | (text == "")).fill_null(value=True)
     is_number = text.str.contains(_NUMBER).fill_null(value=False)
     # Digits without their point; an exponent or more than 19 digits do not cast and take the slow way.

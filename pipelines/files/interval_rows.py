@@ -11,7 +11,7 @@ from pipelines.files import csv_rows, decimal_columns, time_columns
 from pipelines.files.csv_rows import Rows, read_rows
 from pipelines.files.decimal_columns import parse_decimals
 from pipelines.files.layout import Layout
-from pipelines.files.plan import Code, Reason
+from pipelines.files.plan import BLANKS, Code, Reason
 from pipelines.files.time_columns import RepeatedTimes, parse_times
 
 MAX_NAME = 50
@@ -110,7 +110,7 @@ class IntervalParser:
         if rows.device is None:
             count = len(rows.place)
             return pl.repeat(self._stem, count, dtype=pl.String, eager=True), np.ones(count, dtype=np.bool_)
-        names = rows.device.str.strip_chars().fill_null("")
+        names = rows.device.str.strip_chars(BLANKS).fill_null("")
         return names, names.str.contains(_VALID_DEVICE).to_numpy()
 
 

@@ -41,6 +41,9 @@ class LoadPlan:
     timestamps: Literal["local", "utc"] = "local"
 
 
+BLANKS = " \t\r\u00a0"  # stand around a field without being part of it
+
+
 class Code(StrEnum):
     """Why a row of a file was rejected before it was delivered."""
 

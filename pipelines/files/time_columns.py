@@ -11,7 +11,7 @@ import polars as pl
 
 from analytics.calendar import to_us
 from pipelines.fields import EARLIEST, LATEST
-from pipelines.files.plan import Code
+from pipelines.files.plan import BLANKS, Code
 
 DETAILS = {
     Code.MISSING_TIME: "There is no time.",
@@ -46,7 +46,7 @@ class Times:
 
 def parse_times(texts: pl.Series, *, zone: str, timestamps: Literal["local", "utc"]) -> Times:
     """Return the instants that ``texts`` [n, String, null where absent] name."""
-    text = texts.str.strip_chars()
+    text = texts.str.strip_chars(BLANKS)
     parts = text.str.extract_groups(_TIME).struct.unnest()
     second = parts["second"].fill_null("00")
     stamp = parts["day"] + " " + parts["minute"] + ":" + second

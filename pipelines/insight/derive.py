@@ -1,17 +1,23 @@
 """Readings into interval energy: only what a change can have altered is derived again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import UtcRange, from_us
-from analytics.registers import Channel, derive_flow
+from analytics.calendar import from_us
+from analytics.overlaps import ChannelEnergy, IntervalEnergy, resolve_overlaps
+from analytics.registers import Channel, derive_channel
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in
 from pipelines.db.engine import raw, unit_of_work
-from pipelines.insight.channels import DeviceSeries, Window, affected_windows, read_channels, series_of_devices
+from pipelines.insight.channels import read_channels
+from pipelines.insight.device_series import DeviceSeries, series_of_devices
+from pipelines.insight.spacing import learn_spacings
+from pipelines.insight.windows import Window, affected_windows
 from pipelines.insight.work import (
     Limits,
     batches,
@@ -61,12 +67,13 @@ def _derive_batch(connection: sa.Connection, devices: Sequence[int], limits: Lim
     changes = claim_changes(connection, "reading_change", devices, limits)
     if not changes:
         return Derived()
-    spans = merged_spans(changes)
-    series = series_of_devices(connection, sorted({span[0] for span in spans}))
+    changed = merged_spans(changes)
+    series = series_of_devices(connection, sorted({span[0] for span in changed}))
+    series, spans = learn_spacings(connection, series, changed)
     windows = affected_windows(connection, spans, series)
     channels = read_channels(connection, windows, series)
     _forget(connection, windows)
-    intervals = sum(_store(connection, window, channels[n]) for n, window in enumerate(windows))
+    intervals = _store(connection, windows, channels)
     raw(connection).execute(
         """
         INSERT INTO wattloom.energy_change (device_id, from_at, to_at)
@@ -96,28 +103,63 @@ def _forget(connection: sa.Connection, windows: Sequence[Window]) -> None:
         )
 
 
-def _store(connection: sa.Connection, window: Window, channels: Sequence[tuple[DeviceSeries, Channel]]) -> int:
-    stored = 0
-    span = UtcRange(from_us(window.start_us), from_us(window.end_us))
-    for direction in Direction:
-        chosen = [
-            channel for one, channel in channels if one.energy.direction is direction and channel.times_us.size
-        ]
-        if not chosen:
-            continue
-        energy = derive_flow(chosen, span)
-        count = len(energy)
-        stored += copy_in(
-            raw(connection),
-            "interval_energy",
-            {
-                "device_id": ("int4", np.full(count, window.device_id, dtype=np.int32)),
-                "direction": ("int2", np.full(count, int(direction), dtype=np.int16)),
-                "start_at": ("timestamptz", energy.start_us),
-                "duration_s": ("int4", energy.duration_s),
-                "energy_uwh": ("int8", energy.energy_uwh),
-                "quality": ("int2", energy.quality),
-            },
-            schema="wattloom",
-        )
-    return stored
+_Channels = Sequence[tuple[DeviceSeries, Sequence[Channel]]]
+
+
+def _store(connection: sa.Connection, windows: Sequence[Window], channels: Mapping[int, _Channels]) -> int:
+    """Derive every window and append the energy of all by one COPY."""
+    flows = [
+        (window.device_id, int(direction), energy)
+        for n, window in enumerate(windows)
+        for direction in Direction
+        if len(energy := _flow(channels[n], direction, window))
+    ]
+    if not flows:
+        return 0
+    size = [len(energy) for *_, energy in flows]
+    return copy_in(
+        raw(connection),
+        "interval_energy",
+        {
+            "device_id": ("int4", np.repeat(np.array([d for d, _, _ in flows], dtype=np.int32), size)),
+            "direction": ("int2", np.repeat(np.array([d for _, d, _ in flows], dtype=np.int16), size)),
+            "start_at": ("timestamptz", np.concatenate([e.start_us for *_, e in flows])),
+            "duration_s": ("int4", np.concatenate([e.duration_s for *_, e in flows])),
+            "energy_uwh": ("int8", np.concatenate([e.energy_uwh for *_, e in flows])),
+            "quality": ("int2", np.concatenate([e.quality for *_, e in flows])),
+        },
+        schema="wattloom",
+    )
+
+
+def _flow(channels: _Channels, direction: Direction, window: Window) -> IntervalEnergy:
+    """Return one direction's energy of the intervals that start in a window; a load profile goes before a register."""
+    chosen = [runs for one, runs in channels if one.energy.direction is direction and runs[0].times_us.size]
+    chosen.sort(key=lambda runs: runs[0].kind != "interval")
+    energy = resolve_overlaps([_joined([derive_channel(run) for run in runs], runs) for runs in chosen])
+    return energy.starting_in(window.start_us, window.end_us)
+
+
+def _joined(parts: Sequence[ChannelEnergy], runs: Sequence[Channel]) -> ChannelEnergy:
+    """Put the parts of a channel behind each other; the reading two parts share counts in the later one."""
+    if len(parts) == 1:
+        return parts[0]
+    kept = [part.start_us < run.times_us[-1] for part, run in zip(parts, runs, strict=True)]
+    kept[-1][:] = True
+    whole, numbered = 0, []
+    for part, run in zip(parts, runs, strict=True):
+        numbered.append(part.whole + whole)
+        whole += len(run.times_us)
+
+    def join(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate([column[keep] for column, keep in zip(columns, kept, strict=True)])
+
+    return ChannelEnergy(
+        start_us=join([part.start_us for part in parts]),
+        duration_us=join([part.duration_us for part in parts]),
+        energy_uwh=join([part.energy_uwh for part in parts]),
+        quality=join([part.quality for part in parts]),
+        whole=join(numbered),
+        total_priority=parts[0].total_priority,
+        additive=parts[0].additive,
+    )

@@ -139,7 +139,7 @@ CONFIG = Resource(
             refers_to="meter-reading-series",
             doc="The series that may be saved for the meter",
         ),
-        Field(name="series_info", kind=Kind.OBJECT, read_only=True),
+        Field(name="series_info", kind=Kind.OBJECTS, read_only=True),
         Field(name="timezone", kind=Kind.ZONE, doc="Zone of the meter's local days; Etc/GMT-2 is UTC+2"),
     ),
     links={"series": Link(table=tables.meter_device_config_series, own="config_id", other="series_id")},

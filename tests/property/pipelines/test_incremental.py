@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tests.integration.world import T0, World
 
 real = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 MINUTE = timedelta(minutes=1)
 
@@ -43,6 +45,7 @@ KINDS = [
     Kind("1-0:1.8.2", "kWh", 15, digits=3, interval_s=900),
     Kind("1-0:2.8.0", "kWh", 30, digits=2, interval_s=1800),
     Kind("1-0:2.29.0", "MJ", 30, offset=5, interval_s=1800),
+    Kind("1-0:2.29.0", "kWh", 180, interval_s=10_800),
 ]
 SLOTS = 16
 
@@ -81,13 +84,23 @@ def assert_order_does_not_matter(world: World, chosen, batches, zone="UTC"):
 
 
 @given(history=histories())
-@example(history=([PROFILE, KINDS[4]], [[(0, n, 5) for n in range(16)], [(1, n, n * 60) for n in range(3)], [(0, 8, 1)]]))
+@example(history=([KINDS[2], KINDS[9]], [[(1, 4, 0), (1, 5, 0)], [(0, 0, 0), (0, 6, 0)]]))
+@example(history=([KINDS[2]], [[(0, 1, 0)], [(0, 0, 0)]]))
+@example(
+    history=(
+        [PROFILE, KINDS[4]],
+        [[(0, n, 5) for n in range(16)], [(1, n, n * 60) for n in range(3)], [(0, 8, 1)]],
+    )
+)
 @real
 def test_energy_does_not_depend_on_the_order_in_which_readings_arrived(world: World, history):
     assert_order_does_not_matter(world, *history)
 
 
-@given(history=histories(kinds=[PROFILE, REGISTER, KINDS[9]]), zone=st.sampled_from(["Asia/Kathmandu", "Europe/London"]))
+@given(
+    history=histories(kinds=[PROFILE, REGISTER, KINDS[9]]),
+    zone=st.sampled_from(["Asia/Kathmandu", "Europe/London"]),
+)
 @settings(real, max_examples=10)
 def test_local_days_do_not_depend_on_the_order_of_arrival(world: World, history, zone):
     assert_order_does_not_matter(world, *history, zone=zone)
@@ -98,5 +111,3 @@ def test_local_days_do_not_depend_on_the_order_of_arrival(world: World, history,
 def test_a_register_read_in_blocks_of_days_that_arrive_in_any_order(world: World, order):
     blocks = [[(0, slot, slot % 97) for slot in range(24 * n, 24 * n + 24)] for n in range(8)]
     assert_order_does_not_matter(world, [Kind("1-0:1.8.0", "kWh", 15, digits=2)], [blocks[n] for n in order])
-
-

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.files.decimal_columns import parse_decimals
-from pipelines.files.plan import Code
+from pipelines.files.plan import BLANKS, Code
 from pipelines.metering import decimals
 
 _GRAMMAR = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -25,7 +25,7 @@ _numbers = st.builds(
 
 def _reference(text: str | None) -> tuple[int, int] | Code:
     """Say what a text means, one at a time, by way of Python's Decimal."""
-    bare = (text or "").strip()
+    bare = (text or "").strip(BLANKS)
     if not bare:
         return Code.MISSING_VALUE
     if not _GRAMMAR.fullmatch(bare):
@@ -63,6 +63,8 @@ def test_every_decimal_of_the_platform_survives_text(mantissa: int, scale: int) 
     ("text", "verdict"),
     [
         (" 0.219 ", (219, 3)),
+        ("\u00a00.5\t", (5, 1)),
+        ("\x1f", Code.INVALID_VALUE),
         ("0.1409999", (1409999, 7)),
         ("1.5E-3", (15, 4)),
         ("2e3", (2000, 0)),
