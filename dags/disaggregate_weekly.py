@@ -32,8 +32,7 @@ def disaggregate_weekly() -> None:
     def pending(params: dict[str, str | None]) -> list[list[int]]:
         from pipelines import steps
 
-        week = params["week"]
-        return steps.pending_shards("disaggregate-week", month=week and week[:7])
+        return steps.pending_shards("disaggregate-week", week=params["week"])
 
     @task(do_xcom_push=False)
     def disaggregate(devices: list[int], params: dict[str, str | None]) -> dict[str, int]:

@@ -110,7 +110,12 @@ def prune_staging(*, settings: Settings | None = None) -> Counts:
 
 
 def pending_shards(
-    step: str, *, size: int = 200, month: str | None = None, settings: Settings | None = None
+    step: str,
+    *,
+    size: int = 200,
+    month: str | None = None,
+    week: str | None = None,
+    settings: Settings | None = None,
 ) -> list[list[int]]:
     """Return the devices a step has work for, in shards that tasks can take side by side.
 
@@ -125,7 +130,8 @@ def pending_shards(
         if step in logs:
             devices = changed_devices(connection, logs[step], limits(month=month))
         elif step in {"disaggregate-month", "disaggregate-week"}:
-            plan = _month_plan(connection, month, None)
+            monthly = step == "disaggregate-month"
+            plan = _month_plan(connection, month, None) if monthly else _week_plan(connection, week, None)
             devices = sorted({device for homes in plan.values() for device in homes})
         else:
             raise RejectedInput({"step": [f"{step!r} has no shards"]})
@@ -172,6 +178,9 @@ def _month_plan(
     if month is None:
         return disaggregation.due_months(connection, devices, clock.now())
     first = parse_month(month)
+    if not disaggregation.has_ended(first, clock.now()):
+        _LOG.info("%s has not ended in every zone; nothing of it is computed", month)
+        return {}
     found = disaggregation.measured_devices(connection, first, devices)
     return {first: found} if found else {}
 
@@ -205,7 +214,7 @@ def disaggregate_month(
 ) -> Counts:
     """Compute a month, the months of ``[start, end)``, or without either everything that is due.
 
-    Due are new, stale and back-calculated months. A month that has not ended is computed only when it is named.
+    Due are new, stale and back-calculated months. A month that has not ended in every zone is never computed.
     """
 
     def plan(connection: sa.Connection) -> dict[date, list[int]]:
@@ -224,17 +233,10 @@ def disaggregate_month(
     return _disaggregate(settings, progress, plan)
 
 
-def disaggregate_week(
-    *,
-    week: str | None = None,
-    devices: Sequence[int] | None = None,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-) -> Counts:
-    """Make a week servable: compute the months it touches that have ended and have no current result.
-
-    A week is a sum of the days of its months, so it always agrees with them. Without ``week`` it is the last one.
-    """
+def _week_plan(
+    connection: sa.Connection, week: str | None, devices: Sequence[int] | None
+) -> dict[date, list[int]]:
+    """Return the devices to compute per month so that a week, without one the last, can be served."""
     if week is None:
         today = clock.now().date()
         first = today - timedelta(days=today.weekday() + 7)
@@ -245,17 +247,29 @@ def disaggregate_week(
             raise RejectedInput({"week": [f"{week!r} is no date; expected the Monday, YYYY-MM-DD"]}) from None
         if first.weekday() != 0:
             raise RejectedInput({"week": [f"{week} is not a Monday"]})
-    touched = {first.replace(day=1), (first + timedelta(days=6)).replace(day=1)}
+    touched = sorted({first.replace(day=1), (first + timedelta(days=6)).replace(day=1)})
+    if week is None:
+        due = disaggregation.due_months(connection, devices, clock.now())
+        return {month: homes for month, homes in due.items() if month in touched}
+    plan: dict[date, list[int]] = {}
+    for month in touched:
+        plan |= _month_plan(connection, f"{month:%Y-%m}", devices)
+    return plan
 
-    def plan(connection: sa.Connection) -> dict[date, list[int]]:
-        ended = {month for month in touched if disaggregation.months_before(month, -1) <= clock.now().date()}
-        if week is None:
-            due = disaggregation.due_months(connection, devices, clock.now())
-            return {month: homes for month, homes in due.items() if month in ended}
-        found = {month: disaggregation.measured_devices(connection, month, devices) for month in sorted(ended)}
-        return {month: homes for month, homes in found.items() if homes}
 
-    return _disaggregate(settings, progress, plan)
+def disaggregate_week(
+    *,
+    week: str | None = None,
+    devices: Sequence[int] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Make a week servable: compute the months it touches that have ended.
+
+    A week is a sum of the days of its months, so it always agrees with them. Without ``week`` it is the last one, and
+    only what has no current result is computed.
+    """
+    return _disaggregate(settings, progress, lambda connection: _week_plan(connection, week, devices))
 
 
 def maintain(*, settings: Settings | None = None) -> Counts:

@@ -1,4 +1,4 @@
-"""Binary COPY between NumPy arrays and PostgreSQL, without a Python object per row.
+"""NumPy arrays into PostgreSQL and back in binary form, without a Python object per row.
 
 A row of the binary COPY format is a field count and, per field, a length and the value in network byte order
 (PostgreSQL documentation, COPY, "Binary Format"). With fields of fixed width a whole batch is one structured
@@ -45,6 +45,16 @@ _FIXED: Mapping[str, np.dtype[Any]] = {
     "date": np.dtype(">i4"),
     "numeric": _NUMERIC,
 }
+
+
+_SEND = {
+    "int2": "int2send",
+    "int4": "int4send",
+    "int8": "int8send",
+    "timestamptz": "timestamptz_send",
+    "date": "date_send",
+}
+_NO_LIMIT = 2**63 - 1
 
 
 def _row_dtype(kinds: Sequence[str]) -> np.dtype[Any]:
@@ -127,12 +137,15 @@ def copy_out(
     kinds: Mapping[str, str],
     parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Array]:
-    """Read a query's rows as native arrays by binary COPY.
+    """Read a query's rows as native arrays, in the order of the query.
+
+    The client library hands out COPY a row at a time, so the server joins each column to one value in binary form
+    instead. The limit, which is none, keeps the rows in order: it rules out that workers join parts of them.
 
     Parameters
     ----------
     query
-        A SELECT whose columns are those of ``kinds``, in order, none of them null.
+        A SELECT that ends in ORDER BY, with the columns of ``kinds`` in order, none of them null.
     kinds
         Column name -> int2, int4, int8, timestamptz (as int64 Unix microseconds) or date (days since 1970).
 
@@ -141,22 +154,29 @@ def copy_out(
     BrokenContract
         A null or another type came back: the query does not fit ``kinds``.
     """
-    dtype = _row_dtype(list(kinds.values()))
-    statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(statement.encode(), parameters) as copy:
-        data = b"".join(copy)
-    body = memoryview(data)[len(_SIGNATURE) : -len(_TRAILER)]
-    if len(body) % dtype.itemsize:
-        raise BrokenContract("a bulk read met a null or a column of another width")
-    rows = np.frombuffer(body, dtype=dtype)
+    names = [f"c{index}" for index in range(len(kinds))]
+    joined = ", ".join(
+        f"string_agg({_SEND[kind]}({name}), ''::bytea)" for name, kind in zip(names, kinds.values(), strict=True)
+    )
+    statement = f"SELECT count(*), {joined} FROM ({query} LIMIT {_NO_LIMIT}) AS q ({', '.join(names)})"
+    try:
+        row = connection.cursor(binary=True).execute(statement.encode(), parameters).fetchone()
+    except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidColumnReference) as error:
+        raise BrokenContract(f"a bulk read does not fit its query: {error}") from error
+    assert row is not None  # noqa: S101 - an aggregate always returns a row
     result: dict[str, Array] = {}
-    for index, (name, kind) in enumerate(kinds.items()):
-        if len(rows) and not (rows[f"length{index}"] == _FIXED[kind].itemsize).all():
-            raise BrokenContract(f"a bulk read met a null or another type in {name}")
-        values = rows[f"value{index}"].astype(_FIXED[kind].newbyteorder("="))
-        if kind == "timestamptz":
-            values += _EPOCH_US
-        elif kind == "date":
-            values += _EPOCH_DAYS
-        result[name] = values
+    for (name, kind), data in zip(kinds.items(), row[1:], strict=True):
+        result[name] = _decoded(name, kind, data or b"", row[0])
     return result
+
+
+def _decoded(name: str, kind: str, data: bytes, count: int) -> Array:
+    wire = _FIXED[kind]
+    if len(data) != count * wire.itemsize:
+        raise BrokenContract(f"a bulk read met a null in {name}")
+    values = np.frombuffer(data, dtype=wire).astype(wire.newbyteorder("="))
+    if kind == "timestamptz":
+        values += _EPOCH_US
+    elif kind == "date":
+        values += _EPOCH_DAYS
+    return values

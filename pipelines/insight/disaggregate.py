@@ -25,6 +25,7 @@ from pipelines.insight.zones import zones_of_devices
 
 CONTEXT_DAYS = 91
 BACK_CALCULATED_MONTHS = 3
+_LAST_ZONE = timedelta(hours=12)  # Etc/GMT+12 is the last place where a day ends
 _HOMES_AT_ONCE = 100
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
@@ -52,6 +53,11 @@ def is_due(month: date, zone: ZoneInfo, now: datetime) -> bool:
     return now.astimezone(zone).date() >= following + timedelta(days=2)
 
 
+def has_ended(month: date, now: datetime) -> bool:
+    """Tell whether a month is over in every zone; the one under way is never computed."""
+    return months_before(month, -1) <= (now - _LAST_ZONE).date()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Disaggregated:
     """What a run did."""
@@ -66,7 +72,7 @@ def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: da
     A month is computed once it has ended in every zone; an older one only where a result exists already and the
     readings, or the model, changed since.
     """
-    this_month = (now - timedelta(hours=14)).date().replace(day=1)
+    this_month = (now - _LAST_ZONE).date().replace(day=1)
     oldest = months_before(this_month, BACK_CALCULATED_MONTHS)
     rows = raw(connection).execute(
         """

@@ -103,13 +103,13 @@ def test_batches_around_the_block_size_lose_no_row(engine: sa.Engine, rows):
         "SELECT v FROM (VALUES (1::int8), (NULL), (3)) AS t (v)",
         "SELECT v FROM (VALUES (NULL::int8), (NULL), (NULL)) AS t (v)",
         "SELECT NULL::int8 AS v FROM generate_series(1, 7)",
-        "SELECT 1::int4 AS v",
-        "SELECT 1::int2 AS v",
-        "SELECT v FROM (VALUES (1::int4), (1), (1)) AS t (v)",
-        "SELECT 1::int8 AS v, 2::int8 AS w",
+        "SELECT 'text' AS v",
+        "SELECT 1.5 AS v",
+        "SELECT 1::float8 AS v",
+        "SELECT now() AS v",
     ],
 )
-def test_a_null_or_another_width_is_refused_and_never_misread(engine: sa.Engine, query):
+def test_a_null_or_another_type_is_refused_and_never_misread(engine: sa.Engine, query):
     with unit_of_work(engine) as connection, pytest.raises(BrokenContract):
         copy_out(raw(connection), query, {"v": "int8"})
 
