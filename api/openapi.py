@@ -28,7 +28,9 @@ _FORMATS: dict[Kind, Schema] = {
     Kind.OBJECTS: {"type": "array", "items": {"type": "object"}},
 }
 _STAMP: Schema = {"type": "string", "format": "date-time", "readOnly": True}
-_METERING, _SENSORS = [{"Token": []}, {"JWT": []}], [{"Token": []}, {"Bearer": []}]
+_Security = list[dict[str, list[str]]]
+_METERING: _Security = [{"Token": []}, {"JWT": []}]
+_SENSORS: _Security = [{"Token": []}, {"Bearer": []}]
 
 
 def field_schema(field: Field) -> Schema:
@@ -75,7 +77,7 @@ def _operation(
     tag: str,
     answers: dict[str, Schema],
     *,
-    security: list[dict[str, list[str]]],
+    security: _Security,
     body: Schema | None = None,
     parameters: Sequence[Schema] = (),
 ) -> Schema:
@@ -250,7 +252,8 @@ def _token_paths() -> dict[str, Schema]:
             "refresh_token": {"type": "string"},
         },
     }
-    jwt_only, tag, denied = [{"JWT": []}], "Authentication", _answer("Wrong credentials")
+    jwt_only: _Security = [{"JWT": []}]
+    tag, denied = "Authentication", _answer("Wrong credentials")
 
     def posted(summary: str, code: str, answer: Schema, fields: Sequence[Field], *, security: Any = ()) -> Schema:
         answers = {code: _answer("The token", answer), "400": _INVALID, "401": denied}

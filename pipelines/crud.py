@@ -249,7 +249,7 @@ def _check_references(connection: sa.Connection, resource: Resource, values: Row
     errors: dict[str, list[str]] = {}
     for name, target in resource.targets.items():
         sent = values.get(name)
-        wanted = set(sent) if isinstance(sent, list) else {sent} - {None}
+        wanted: set[Any] = set(sent) if isinstance(sent, list) else {sent} - {None}
         if wanted:
             query = sa.select(target.c.id).where(target.c.id.in_(wanted))
             if "organization_id" in target.c:
@@ -275,7 +275,7 @@ def _explained(resource: Resource, error: IntegrityError) -> Exception:
     if isinstance(error.orig, ForeignKeyViolation):  # it existed when the references were checked
         return RejectedInput("What this row refers to was deleted meanwhile.")
     diagnosis = getattr(error.orig, "diag", None)
-    constraint = getattr(diagnosis, "constraint_name", None)
+    constraint = str(getattr(diagnosis, "constraint_name", None))
     if constraint in resource.unique:
         name, message = resource.unique[constraint].split(": ", 1)
         return RejectedInput({name: [message]})

@@ -15,6 +15,7 @@ from pipelines.db.engine import engine_for, raw, unit_of_work
 from pipelines.errors import BrokenContract, RejectedInput
 from pipelines.insight import derive as derivation
 from pipelines.insight import disaggregate as disaggregation
+from pipelines.insight import due
 from pipelines.insight import refresh as refreshing
 from pipelines.insight.work import Limits, batches, changed_devices
 from pipelines.metering import promotion, retention, staging
@@ -59,7 +60,7 @@ def limits(
     """
     if month is not None:
         first = parse_month(month)
-        following = disaggregation.months_before(first, -1)
+        following = due.months_before(first, -1)
         margin = timedelta(days=1)
         begin = datetime.combine(first, datetime.min.time(), UTC) - margin
         finish = datetime.combine(following, datetime.min.time(), UTC) + margin
@@ -81,7 +82,7 @@ def parse_month(month: str) -> date:
         It is no month.
     """
     try:
-        return disaggregation.first_of_month(month)
+        return due.first_of_month(month)
     except ValueError:
         raise RejectedInput({"month": [f"{month!r} is no month; expected YYYY-MM"]}) from None
 
@@ -176,12 +177,12 @@ def _month_plan(
     connection: sa.Connection, month: str | None, devices: Sequence[int] | None
 ) -> dict[date, list[int]]:
     if month is None:
-        return disaggregation.due_months(connection, devices, clock.now())
+        return due.due_months(connection, devices, clock.now())
     first = parse_month(month)
-    if not disaggregation.has_ended(first, clock.now()):
+    if not due.has_ended(first, clock.now()):
         _LOG.info("%s has not ended in every zone; nothing of it is computed", month)
         return {}
-    found = disaggregation.measured_devices(connection, first, devices)
+    found = due.measured_devices(connection, first, devices)
     return {first: found} if found else {}
 
 
@@ -227,7 +228,7 @@ def disaggregate_month(
         first = span.start.date().replace(day=1)
         while first < span.end.date():
             found |= _month_plan(connection, f"{first:%Y-%m}", devices)
-            first = disaggregation.months_before(first, -1)
+            first = due.months_before(first, -1)
         return found
 
     return _disaggregate(settings, progress, plan)
@@ -249,8 +250,8 @@ def _week_plan(
             raise RejectedInput({"week": [f"{week} is not a Monday"]})
     touched = sorted({first.replace(day=1), (first + timedelta(days=6)).replace(day=1)})
     if week is None:
-        due = disaggregation.due_months(connection, devices, clock.now())
-        return {month: homes for month, homes in due.items() if month in touched}
+        pending = due.due_months(connection, devices, clock.now())
+        return {month: homes for month, homes in pending.items() if month in touched}
     plan: dict[date, list[int]] = {}
     for month in touched:
         plan |= _month_plan(connection, f"{month:%Y-%m}", devices)

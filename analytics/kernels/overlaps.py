@@ -25,7 +25,7 @@ def _covered_energy(start: Any, end: Any, energy: Any, from_us: Any, to_us: Any)
 
 
 @njit(cache=True)
-def _fill_uncovered(  # noqa: PLR0917 - compiled code takes positions
+def _fill_uncovered(
     upper_start: Any,
     upper_end: Any,
     upper_energy: Any,

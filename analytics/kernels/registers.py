@@ -84,9 +84,7 @@ def _decimal_modulus(peak: Any, digits: Any, scale: Any) -> Any:
 
 
 @njit(cache=True)
-def _rollover_modulus(  # noqa: PLR0917 - compiled code takes positions
-    before: Any, after: Any, peak: Any, digits: Any, scale: Any, most_steps: Any
-) -> Any:
+def _rollover_modulus(before: Any, after: Any, peak: Any, digits: Any, scale: Any, most_steps: Any) -> Any:
     """Return the first modulus that makes a fall a plausible rollover, else 0.
 
     The binary counters of 24 and 32 bits, and of 23 bits in tenths (838860.7), exist in the field
@@ -119,7 +117,7 @@ def _mark_exchanges(times_us: Any, exchanges_us: Any) -> Any:
 
 
 @njit(cache=True)
-def _difference(  # noqa: PLR0917 - compiled code takes positions
+def _difference(
     times_us: Any,
     values: Any,
     exchanges_us: Any,
@@ -166,7 +164,7 @@ def _difference(  # noqa: PLR0917 - compiled code takes positions
 
 
 @njit(cache=True)
-def _value_intervals(  # noqa: PLR0917 - compiled code takes positions
+def _value_intervals(
     times_us: Any,
     values: Any,
     numerator: Any,

@@ -35,7 +35,7 @@ def _is_sound(start_us: Any, duration_s: Any, energy_uwh: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _daily_statistics(  # noqa: PLR0917 - compiled code takes positions
+def _daily_statistics(
     offsets: Any,
     start_us: Any,
     duration_s: Any,
@@ -208,7 +208,7 @@ def weekly_levels(
 
 
 @njit(cache=True, nogil=True)
-def _level_energy(  # noqa: PLR0917 - compiled code takes positions
+def _level_energy(
     offsets: Any,
     start_us: Any,
     duration_s: Any,

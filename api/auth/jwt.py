@@ -51,18 +51,22 @@ def _renewed(request: AnyRequest, principal: Principal) -> Response[bytes]:
     return shapes.json_response(_token(request, principal.user_id, principal.organization_id))
 
 
+def _renew_by_header(request: AnyRequest) -> Response[bytes]:
+    with authorised(request, _JWT, may_write=True) as (_, principal):
+        return _renewed(request, principal)
+
+
 @get("/renew", name="jwt-renew", sync_to_thread=True)
 def renew(request: AnyRequest) -> Response[bytes]:
     """Exchange a valid token for a new one."""
-    with authorised(request, _JWT, may_write=True) as (_, principal):
-        return _renewed(request, principal)
+    return _renew_by_header(request)
 
 
 @post("/renew", name="jwt-renew-posted", sync_to_thread=True, status_code=200)
 def renew_posted(request: AnyRequest, body: bytes) -> Response[bytes]:
     """Exchange a valid token for a new one; the token may also stand in the body."""
     if request.headers.get("authorization"):
-        return renew.fn(request)
+        return _renew_by_header(request)
     sent = check_all((Field(name="token", required=True, min_length=1),), shapes.read_json(body))
     settings = settings_of(request)
     with unit_of_work(request.app.state.engine) as connection:

@@ -45,7 +45,7 @@ ORGANIZATION = Resource(
 
 
 def _check_user(connection: sa.Connection, principal: Principal, values: Row, _before: Row | None) -> None:
-    """A user can be added who is already a member of an organization that the caller sees."""
+    """Allow only users who are already members of an organization that the caller sees."""
     if "user" not in values:
         return
     member = tables.organization_member

@@ -18,7 +18,7 @@ from analytics.reports import CarbonFactors, EnergyUnit, PeriodDays, disconnecti
 from pipelines.db.engine import raw
 from pipelines.errors import NotFound, RejectedInput
 from pipelines.fields import canonical_zone
-from pipelines.insight.disaggregate import is_due
+from pipelines.insight.due import is_due
 
 _VISIBLE = (
     "d.organization_id IN (SELECT id FROM wattloom.organization WHERE id = %(organization)s"

@@ -38,8 +38,10 @@ class DeviceSeries:
 
 _SERIES = """
     SELECT c.device_id, c.series_id, s.name, s.unit, s.kind, s.interval_s, c.spacing_s, s.register_digits,
-           CASE WHEN s.affected_by_ct_ratio AND d.has_current_transformer THEN d.current_transformer_ratio ELSE 1 END
-           * CASE WHEN s.affected_by_vt_ratio AND d.has_voltage_transformer THEN d.voltage_transformer_ratio ELSE 1 END::bigint
+           CASE WHEN s.affected_by_ct_ratio AND d.has_current_transformer
+                THEN d.current_transformer_ratio ELSE 1 END
+           * CASE WHEN s.affected_by_vt_ratio AND d.has_voltage_transformer
+                  THEN d.voltage_transformer_ratio ELSE 1 END::bigint
     FROM wattloom.reading_channel AS c
     JOIN wattloom.meter_device AS d ON d.sensor_id = c.device_id
     JOIN wattloom.meter_reading_series AS s ON s.series_key = c.series_id

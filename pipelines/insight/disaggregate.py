@@ -4,7 +4,7 @@ import calendar
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from analytics.calendar import SECOND_US, day_edges_us, from_us, month_range
 from analytics.disaggregation.batch import HomesBatch
-from analytics.disaggregation.model import MODEL_VERSION, DisaggregationBatch, disaggregate
+from analytics.disaggregation.model import DisaggregationBatch, disaggregate
 from analytics.quality import counts_mask, profile_mask
 from analytics.series import Direction
 from pipelines import clock
@@ -24,38 +24,8 @@ from pipelines.insight.work import batches, lock_devices
 from pipelines.insight.zones import zones_of_devices
 
 CONTEXT_DAYS = 91
-BACK_CALCULATED_MONTHS = 3
-_LAST_ZONE = timedelta(hours=12)  # Etc/GMT+12 is the last place where a day ends
 _HOMES_AT_ONCE = 100
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-
-
-def first_of_month(month: str) -> date:
-    """Return the first day of ``YYYY-MM``.
-
-    Raises
-    ------
-    ValueError
-        It is no month.
-    """
-    return datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a calendar month has no zone
-
-
-def months_before(first: date, count: int) -> date:
-    """Return the first day of the month ``count`` months before ``first``."""
-    index = first.year * 12 + first.month - 1 - count
-    return date(index // 12, index % 12 + 1, 1)
-
-
-def is_due(month: date, zone: ZoneInfo, now: datetime) -> bool:
-    """Tell whether a month may be served: from 00:00 of the third day of the next one, local time."""
-    following = months_before(month, -1)
-    return now.astimezone(zone).date() >= following + timedelta(days=2)
-
-
-def has_ended(month: date, now: datetime) -> bool:
-    """Tell whether a month is over in every zone; the one under way is never computed."""
-    return months_before(month, -1) <= (now - _LAST_ZONE).date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,59 +34,6 @@ class Disaggregated:
 
     homes: int = 0
     months: int = 0
-
-
-def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: datetime) -> dict[date, list[int]]:
-    """Return the devices to compute per month: what ended, up to three months back, and whatever went stale.
-
-    A month is computed once it has ended in every zone; an older one only where a result exists already and the
-    readings, or the model, changed since.
-    """
-    this_month = (now - _LAST_ZONE).date().replace(day=1)
-    oldest = months_before(this_month, BACK_CALCULATED_MONTHS)
-    rows = raw(connection).execute(
-        """
-        WITH measured AS (
-            SELECT DISTINCT device_id, date_trunc('month', day::timestamp)::date AS month
-            FROM wattloom.daily_energy
-            WHERE direction = %(direction)s AND day < %(this_month)s
-              AND (%(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s))
-              AND (day >= %(oldest)s OR EXISTS (
-                  SELECT FROM wattloom.disaggregation_run AS r
-                  WHERE r.device_id = daily_energy.device_id AND r.month = date_trunc('month', day::timestamp)::date))
-        )
-        SELECT m.month, m.device_id
-        FROM measured AS m
-        LEFT JOIN wattloom.disaggregation_run AS r USING (device_id, month)
-        WHERE r.id IS NULL OR r.model_version <> %(model)s
-           OR EXISTS (SELECT FROM wattloom.day_change AS c
-                      WHERE c.device_id = m.device_id AND c.last_day >= m.month
-                        AND c.first_day < (m.month + interval '1 month')::date)
-        ORDER BY m.month, m.device_id
-        """,
-        {
-            "direction": int(Direction.IMPORT),
-            "this_month": this_month,
-            "oldest": oldest,
-            "devices": None if devices is None else list(devices),
-            "model": MODEL_VERSION,
-        },
-    )
-    found: dict[date, list[int]] = {}
-    for month, device in rows:
-        found.setdefault(month, []).append(device)
-    return found
-
-
-def measured_devices(connection: sa.Connection, month: date, devices: Sequence[int] | None) -> list[int]:
-    """Return the devices that have any energy in a month."""
-    span = month_range(month.year, month.month)
-    rows = raw(connection).execute(
-        "SELECT DISTINCT device_id FROM wattloom.daily_energy WHERE direction = %s AND day BETWEEN %s AND %s"
-        " AND (%s::int4[] IS NULL OR device_id = ANY(%s)) ORDER BY device_id",
-        (int(Direction.IMPORT), span.first, span.last, *[None if devices is None else list(devices)] * 2),
-    )
-    return [device for (device,) in rows]
 
 
 def disaggregate_months(
@@ -270,10 +187,9 @@ def _store(
         wanted = np.where(measured.expected[n] >= 0, measured.expected[n], length_s // measured.usual_s[n])
         confidence = {key: round(float(result.confidence[n, k]), 4) for k, key in enumerate(result.appliances)}
         inputs = {"context_days": CONTEXT_DAYS, "changes": changes}
-        runs.append(
-            (home, month, result.model_version, clock.now(), str(zones[home]), int(wanted.sum()), int(measured.valid[n].sum()),
-             json.dumps(inputs), json.dumps(confidence))
-        )  # fmt: skip
+        counts = int(wanted.sum()), int(measured.valid[n].sum())
+        documents = json.dumps(inputs), json.dumps(confidence)
+        runs.append((home, month, result.model_version, clock.now(), str(zones[home]), *counts, *documents))
         for row in range(first, last):
             d = row - first
             day = span.first + timedelta(days=d)

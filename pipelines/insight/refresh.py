@@ -31,6 +31,7 @@ from pipelines.insight.work import (
 from pipelines.insight.zones import zones_of_devices
 
 ROLLUPS = (("energy_hourly_v1", timedelta(hours=1)), ("energy_daily_utc_v1", timedelta(days=1)))
+_REFRESH_LOCK = 7_761_747_703
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -56,38 +57,50 @@ def refresh(
     with unit_of_work(engine) as connection:
         devices = changed_devices(connection, "energy_change", limits)
         continuous = has_community_features(connection)
-    if continuous and devices:
-        _refresh_continuous(engine, devices, limits)
+    refreshed = _refresh_continuous(engine, devices, limits) if continuous and devices else None
     done, total = 0, Refreshed()
     for batch in batches(devices):
         with unit_of_work(engine) as connection:
             locked = lock_devices(connection, batch)
-            total += _refresh_batch(connection, locked, limits, default_zone=default_zone, rollups=not continuous)
+            total += _refresh_batch(connection, locked, limits, default_zone=default_zone, refreshed=refreshed)
         done += len(batch)
         if progress is not None:
             progress(done, len(devices))
     return total
 
 
-def _refresh_continuous(engine: sa.Engine, devices: Sequence[int], limits: Limits) -> None:
-    """Refresh whole buckets around the changed spans, with one bucket of margin on either side."""
+def _refresh_continuous(engine: sa.Engine, devices: Sequence[int], limits: Limits) -> frozenset[int]:
+    """Refresh whole buckets around the changed spans, with one bucket of margin; return the changes this covers.
+
+    A change logged from now on is left for the next run. One process refreshes at a time: shards share the buckets.
+    """
     with unit_of_work(engine) as connection:
-        spans = sorted((c.from_us, c.to_us) for c in claim_changes(connection, "energy_change", devices, limits))
-    for name, width in ROLLUPS:
-        merged: list[tuple[datetime, datetime]] = []
-        for first_us, last_us in spans:
-            first = _floor(from_us(first_us), width) - width
-            last = _floor(from_us(last_us), width) + 2 * width
-            if merged and first <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-            else:
-                merged.append((first, last))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for first, last in merged:
-                raw(connection).execute(
-                    f"CALL refresh_continuous_aggregate('wattloom.{name}', %s::timestamptz, %s::timestamptz)",
-                    (first, last),
-                )
+        changes = claim_changes(connection, "energy_change", devices, limits)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        raw(connection).execute("SELECT pg_advisory_lock(%s)", (_REFRESH_LOCK,))
+        try:
+            for name, width in ROLLUPS:
+                for first, last in _whole_buckets(changes, width):
+                    raw(connection).execute(
+                        f"CALL refresh_continuous_aggregate('wattloom.{name}', %s::timestamptz, %s::timestamptz)",
+                        (first, last),
+                    )
+        finally:
+            raw(connection).execute("SELECT pg_advisory_unlock(%s)", (_REFRESH_LOCK,))
+    return frozenset(change.id for change in changes)
+
+
+def _whole_buckets(changes: Sequence[Change], width: timedelta) -> list[tuple[datetime, datetime]]:
+    """Return the spans of all changes as whole buckets with a margin of one, merged where they meet."""
+    merged: list[tuple[datetime, datetime]] = []
+    for first_us, last_us in sorted((c.from_us, c.to_us) for c in changes):
+        first = _floor(from_us(first_us), width) - width
+        last = _floor(from_us(last_us), width) + 2 * width
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
 
 
 def _floor(at: datetime, width: timedelta) -> datetime:
@@ -96,17 +109,25 @@ def _floor(at: datetime, width: timedelta) -> datetime:
 
 
 def _refresh_batch(
-    connection: sa.Connection, devices: Sequence[int], limits: Limits, *, default_zone: str, rollups: bool
+    connection: sa.Connection,
+    devices: Sequence[int],
+    limits: Limits,
+    *,
+    default_zone: str,
+    refreshed: frozenset[int] | None,
 ) -> Refreshed:
+    """Roll the changes of some devices up; ``refreshed`` are those that continuous aggregates already show."""
     changes = claim_changes(connection, "energy_change", devices, limits)
+    if refreshed is not None:
+        changes = [change for change in changes if change.id in refreshed]
     if not changes:
         return Refreshed()
     zones = zones_of_devices(connection, devices, default_zone)
     days = 0
-    for device, first_us, last_us in merged_spans(changes):
+    for device, first_us, end_us in merged_spans(changes):
         if device in zones:
-            days += _refresh_local_days(connection, device, zones[device], first_us, last_us)
-    if rollups:
+            days += _refresh_local_days(connection, device, zones[device], first_us, end_us - 1)
+    if refreshed is None:
         _refresh_tables(connection, changes)
     settle_changes(connection, "energy_change", changes)
     return Refreshed(devices=len({c.device_id for c in changes}), local_days=days)
@@ -115,15 +136,16 @@ def _refresh_batch(
 def _refresh_tables(connection: sa.Connection, changes: Sequence[Change]) -> None:
     """Sum the touched buckets of the embedded engine's roll-up tables anew."""
     for name, width in ROLLUPS:
-        for device, first_us, last_us in merged_spans(changes):
+        for device, first_us, end_us in merged_spans(changes):
             span = {
                 "device": device,
                 "first": _floor(from_us(first_us), width),
-                "last": _floor(from_us(last_us), width) + width,
+                "last": _floor(from_us(end_us - 1), width) + width,
                 "width": width,
             }
             raw(connection).execute(
-                f"DELETE FROM wattloom.{name} WHERE device_id = %(device)s AND bucket >= %(first)s AND bucket < %(last)s",
+                f"DELETE FROM wattloom.{name} WHERE device_id = %(device)s"
+                " AND bucket >= %(first)s AND bucket < %(last)s",
                 span,
             )
             raw(connection).execute(
@@ -155,8 +177,8 @@ def _refresh_local_days(
     for direction in Direction:
         data = copy_out(
             raw(connection),
-            "SELECT start_at, duration_s, energy_uwh, quality FROM wattloom.interval_energy WHERE device_id = %(device)s"
-            " AND direction = %(direction)s AND start_at >= %(start)s AND start_at < %(end)s ORDER BY start_at",
+            "SELECT start_at, duration_s, energy_uwh, quality FROM wattloom.interval_energy"
+            " WHERE device_id = %(device)s AND direction = %(direction)s AND start_at >= %(start)s AND start_at < %(end)s ORDER BY start_at",
             {"start": "timestamptz", "duration": "int4", "energy": "int8", "quality": "int2"},
             {
                 "device": device,

@@ -55,7 +55,8 @@ def affected_windows(
             if one.energy.kind == "interval" and one.energy.uwh_per_unit.denominator != 1:
                 # The rounding of such values is carried on within each UTC day.
                 reach[n] = [reach[n][0] // _DAY_US * _DAY_US, -(-reach[n][1] // _DAY_US) * _DAY_US]
-    return _with_stale_tails(connection, _merged(sorted((span[0], *reach[n]) for n, span in enumerate(spans))))
+    reaches = [(span[0], first, end) for span, (first, end) in zip(spans, reach, strict=True)]
+    return _with_stale_tails(connection, _merged(sorted(reaches)))
 
 
 def _neighbours(
@@ -72,7 +73,7 @@ def _neighbours(
         "first": [first for first, _ in around],
         "last": [last for _, last in around],
     }
-    found = raw(connection).execute(_NEIGHBOURS.encode(), keys) if rows else []
+    found = raw(connection).execute(_NEIGHBOURS.encode(), keys).fetchall() if rows else []
     return [
         (
             rows[n][0],

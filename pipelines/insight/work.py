@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A logged span [us], both ends included, of one device."""
+    """A logged span [us] of one device: of readings with both ends, of energy without its end."""
 
     id: int
     device_id: int

@@ -219,7 +219,7 @@ def delete_reading(connection: sa.Connection, principal: Principal, identifier: 
     )
 
 
-def _at_place(table: sa.Table, place: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+def _at_place(table: sa.Table, place: sa.RowMapping) -> list[sa.ColumnElement[bool]]:
     """Return the condition for the row, or rows, of a channel (and timestamp, where the table has one)."""
     return [table.c[name] == place[name] for name in ("device_id", "series_id", "timestamp") if name in table.c]
 

@@ -1,4 +1,4 @@
-"""Devices, types, configs, series, staged readings and events as resources: fields, filters, and what follows a write."""
+"""Devices, types, configs, series, staged readings and events as resources, and what follows a write of each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -99,7 +99,7 @@ SERIES = Resource(
 
 
 def _config_hook(connection: sa.Connection, _principal: Principal, stored: Row, before: Row | None) -> None:
-    """A changed zone moves local days; a changed list of series may admit staged readings."""
+    """Derive again where a changed zone moves local days; promote what a longer list of series admits."""
     if before is None:
         return
     device, kind = tables.meter_device, tables.meter_device_type
@@ -183,8 +183,8 @@ _LATER = ("task_groups", "meter_tasks", "network_interface")
 def _check_device(_connection: sa.Connection, _principal: Principal, values: Row, before: Row | None) -> None:
     errors: dict[str, list[str]] = {}
     for flag, ratio in _RATIOS:
-        has = values.get(flag, before[flag] if before else False)
-        size = values.get(ratio, before[ratio] if before else 1)
+        known = {flag: False, ratio: 1, **(before or {}), **values}
+        has, size = known[flag], known[ratio]
         if has and size <= 0:
             errors[ratio] = ["Ensure this value is greater than or equal to 1 when the meter has the transformer."]
     # Interfaces and AMR tasks arrive with the head end; until then no id of one can exist.
@@ -196,7 +196,7 @@ def _check_device(_connection: sa.Connection, _principal: Principal, values: Row
         raise RejectedInput(errors)
 
 
-def _device_hook(connection: sa.Connection, principal: Principal, stored: Row, before: Row | None) -> None:
+def _device_hook(connection: sa.Connection, _principal: Principal, stored: Row, before: Row | None) -> None:
     """Promote what was staged under the name; note an exchanged meter; derive again what ratios or type alter."""
     if before is not None:
         old, new = before["manufacturer_serial"], stored["manufacturer_serial"]
