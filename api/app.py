@@ -22,8 +22,7 @@ from pipelines.db.engine import engine_for, unit_of_work
 from pipelines.metering import resources as metering
 from pipelines.settings import Settings
 
-METERING_RESOURCES = (
-    metering.DEVICE,
+_RESOURCES = (
     metering.TYPE,
     metering.CONFIG,
     metering.SERIES,
@@ -56,10 +55,11 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
         settings = Settings.from_environment()
         log.configure(settings.log_level)
         clock.start_at(settings.clock)
+    device = metering.device(allow_unconfigured=settings.allow_unconfigured_devices)
     metering_routes = Router(
         "/v1/metering",
         route_handlers=[
-            *(routes(resource, f"/{resource.name}") for resource in METERING_RESOURCES),
+            *(routes(resource, f"/{resource.name}") for resource in (device, *_RESOURCES)),
             readings.ROUTER,
             new_readings.create_new_readings,
         ],

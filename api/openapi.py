@@ -117,7 +117,7 @@ def _page_of(item: Schema) -> Schema:
     }
 
 
-def _filter(resource: Resource, name: str) -> Schema:
+def _filter(name: str) -> Schema:
     if name in {"start_time", "end_time"}:
         return _parameter(
             name, {"type": "string", "format": "date-time"}, "inclusive" if name[0] == "s" else "exclusive"
@@ -141,7 +141,7 @@ def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
             tag,
             {"200": _answer("One page", _page_of(shown)), "400": _INVALID},
             security=_METERING,
-            parameters=[*(_filter(resource, name) for name in resource.filters), *_PAGING],
+            parameters=[*(_filter(name) for name in resource.filters), *_PAGING],
         ),
         "post": _operation(
             f"Create a {resource.title}",

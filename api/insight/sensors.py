@@ -20,7 +20,7 @@ from pipelines.insight.answers import Household, Period, Scope, StoredDays
 from pipelines.metering.resources import DEVICE
 
 _HIGHEST_SENSOR = 2**31 - 1
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @contextmanager
@@ -62,13 +62,11 @@ def _whole(request: AnyRequest, name: str, low: int, high: int) -> int:
 def _day(request: AnyRequest, name: str) -> date:
     text = shapes.query_text(request, name) or ""
     try:
-        if not _DAY.fullmatch(text):
-            raise ValueError
-        day = date.fromisoformat(text)
-        if not 1970 <= day.year <= 2099:
-            raise ValueError
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
-        raise RejectedInput({name: ["Expected a date, YYYY-MM-DD, from 1970 to 2099."]}) from None
+        day = None
+    if day is None or not 1970 <= day.year <= 2099:
+        raise RejectedInput({name: ["Expected a date, YYYY-MM-DD, from 1970 to 2099."]})
     return day
 
 

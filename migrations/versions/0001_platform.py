@@ -375,4 +375,8 @@ def _create_rollup_tables() -> None:
 
 def downgrade() -> None:
     op.execute("DROP SCHEMA IF EXISTS analyst CASCADE")
+    # Alembic notes in its own table that this revision is gone, so that table stays.
+    op.execute("ALTER TABLE wattloom.alembic_version SET SCHEMA public")
     op.execute("DROP SCHEMA wattloom CASCADE")
+    op.execute("CREATE SCHEMA wattloom")
+    op.execute("ALTER TABLE public.alembic_version SET SCHEMA wattloom")

@@ -178,7 +178,8 @@ def _refresh_local_days(
         data = copy_out(
             raw(connection),
             "SELECT start_at, duration_s, energy_uwh, quality FROM wattloom.interval_energy"
-            " WHERE device_id = %(device)s AND direction = %(direction)s AND start_at >= %(start)s AND start_at < %(end)s ORDER BY start_at",
+            " WHERE device_id = %(device)s AND direction = %(direction)s"
+            " AND start_at >= %(start)s AND start_at < %(end)s ORDER BY start_at",
             {"start": "timestamptz", "duration": "int4", "energy": "int8", "quality": "int2"},
             {
                 "device": device,

@@ -100,7 +100,7 @@ _STALE_TAILS = f"""
 
 
 def _with_stale_tails(connection: sa.Connection, windows: Sequence[Window]) -> list[Window]:
-    """Reach to the end of what was derived where no reading is left to explain it: a deleted one, or a shorter interval."""
+    """Reach to the end of what was derived where no reading explains it any more: one deleted, an interval shortened."""
     keys = {
         "n": list(range(len(windows))),
         "device": [w.device_id for w in windows],

@@ -196,10 +196,8 @@ def _contradicting(readings: KeyedReadings, superseded: npt.NDArray[np.bool_]) -
         return []
     keys = zip(readings.device_id.tolist(), readings.series_id.tolist(), readings.times_us.tolist(), strict=True)
     values = list(zip(readings.mantissa.tolist(), readings.scale.tolist(), strict=True))
-    winners: dict[tuple[int, int, int], int] = {}
     all_keys = list(keys)
-    for row, key in enumerate(all_keys):
-        winners[key] = row
+    winners = {key: row for row, key in enumerate(all_keys)}  # of equal keys the last row stays
     result = []
     for row in np.flatnonzero(superseded).tolist():
         (mantissa, scale), (won, won_scale) = values[row], values[winners[all_keys[row]]]

@@ -1,6 +1,6 @@
 """Single readings and lists of them, as the REST API offers them; bulk writes go through ``delivery``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal

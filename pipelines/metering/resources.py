@@ -1,6 +1,8 @@
 """Devices, types, configs, series, staged readings and events as resources, and what follows a write of each."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -196,7 +198,14 @@ def _check_device(_connection: sa.Connection, _principal: Principal, values: Row
         raise RejectedInput(errors)
 
 
-def _device_hook(connection: sa.Connection, _principal: Principal, stored: Row, before: Row | None) -> None:
+def _device_hook(
+    connection: sa.Connection,
+    _principal: Principal,
+    stored: Row,
+    before: Row | None,
+    *,
+    allow_unconfigured: bool = False,
+) -> None:
     """Promote what was staged under the name; note an exchanged meter; derive again what ratios or type alter."""
     if before is not None:
         old, new = before["manufacturer_serial"], stored["manufacturer_serial"]
@@ -212,7 +221,13 @@ def _device_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
         ):
             mark_devices_changed(connection, sa.select(sa.literal(stored["id"])))
     if before is None or stored["name"] != before["name"] or stored["type_id"] != before["type_id"]:
-        promotion.promote(connection, _organization_of(stored), at=clock.now(), meters=[stored["name"]])
+        promotion.promote(
+            connection,
+            _organization_of(stored),
+            at=clock.now(),
+            meters=[stored["name"]],
+            allow_unconfigured=allow_unconfigured,
+        )
 
 
 def _extend_device(_connection: sa.Connection, rows: Sequence[Row]) -> None:
@@ -266,6 +281,11 @@ DEVICE = Resource(
     before_delete=deletion.before_device,
     extend=_extend_device,
 )
+
+
+def device(*, allow_unconfigured: bool) -> Resource:
+    """Return the meter devices of a deployment, which may accept readings of devices without a config."""
+    return replace(DEVICE, after_write=partial(_device_hook, allow_unconfigured=allow_unconfigured))
 
 
 def _own_staging(_connection: sa.Connection, principal: Principal, values: Row, before: Row | None) -> None:

@@ -72,7 +72,9 @@ def test_a_malformed_body_is_refused_with_the_shape_of_its_family(staff: Client,
             assert set(answer.json()) >= {"type", "title", "status", "detail"}
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", "x/y; charset=@", ""])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "multipart/form-data", "x/y; charset=@", ""]
+)
 def test_the_content_type_of_a_body_does_not_matter(tenant: Tenant, content_type: str) -> None:
     body = json.dumps(COLLECTIONS["meter-devices"].body(tenant)).encode()
 
@@ -153,13 +155,28 @@ def test_no_value_of_any_field_breaks_a_reading(tenant: Tenant, path: str) -> No
 
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_no_id_in_a_path_breaks_a_route(tenant: Tenant, name: str) -> None:
-    for key in ["%00", "%ff", "%ED%A0%80", "%2e%2e", "..%2f..", "a%0ab", "%F0%9F%98%80", "x" * 3000, "%25", "'", '"', "*"]:
+    for key in [
+        "%00",
+        "%ff",
+        "%ED%A0%80",
+        "%2e%2e",
+        "..%2f..",
+        "a%0ab",
+        "%F0%9F%98%80",
+        "x" * 3000,
+        "%25",
+        "'",
+        '"',
+        "*",
+    ]:
         for method in ("GET", "PATCH", "DELETE"):
             answer = tenant.staff.request(method, f"{COLLECTIONS[name].path}/{key}", content=b"{}")
             assert answer.status_code in {404, 405}, (method, key, answer.text)
 
 
-@pytest.mark.parametrize("key", ["%00", "%ff", "1_0", "+1", "-1", "1.0", "9" * 12, "9" * 5000, "x", "%D9%A3", "2147483648"])
+@pytest.mark.parametrize(
+    "key", ["%00", "%ff", "1_0", "+1", "-1", "1.0", "9" * 12, "9" * 5000, "x", "%D9%A3", "2147483648"]
+)
 def test_no_sensor_id_breaks_a_route(tenant: Tenant, key: str) -> None:
     for suffix in ("", "/sm/disag/month", "/sm/reports/monthly", "/sm/reports/weekly", "/sm/disag/month/weeks"):
         answer = tenant.staff.get(f"/sensors/{key}{suffix}?year=2026&month=3")
@@ -261,7 +278,9 @@ def test_no_method_is_a_server_error(address: tuple[str, int], method: bytes) ->
     assert _sent(address, method + request) < 500
 
 
-def test_a_100_mb_body_is_413_whether_its_length_is_announced_or_not(tenant: Tenant, address: tuple[str, int]) -> None:
+def test_a_100_mb_body_is_413_whether_its_length_is_announced_or_not(
+    tenant: Tenant, address: tuple[str, int]
+) -> None:
     headers = {"Authorization": f"Token {tenant.credentials['staff']['token']}"}
     url = f"http://{address[0]}:{address[1]}{METERING}/new-meter-readings"
     announced = (

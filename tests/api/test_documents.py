@@ -63,7 +63,9 @@ def test_every_documented_operation_is_a_route_and_every_route_is_documented(app
         (method.upper(), re.sub(r"\{\w+\}", "{}", path.rstrip("/"))) for method, path, _, _ in _operations()
     }
 
-    answered = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in routes(app) if path not in UNDOCUMENTED}
+    answered = {
+        (method, re.sub(r"\{\w+\}", "{}", path)) for method, path in routes(app) if path not in UNDOCUMENTED
+    }
 
     assert documented == answered
 
@@ -133,7 +135,9 @@ def _strict(schema: Any) -> Any:
 def test_what_a_resource_answers_fits_its_schema(tenant: Tenant, name: str) -> None:
     collection = COLLECTIONS[name]
     row = collection.made(tenant)
-    one = document()["paths"][f"{collection.path}/{{key}}"]["get"]["responses"]["200"]["content"]["application/json"]
+    one = document()["paths"][f"{collection.path}/{{key}}"]["get"]["responses"]["200"]["content"][
+        "application/json"
+    ]
     many = document()["paths"][f"{collection.path}/"]["get"]["responses"]["200"]["content"]["application/json"]
 
     jsonschema.validate(row, _strict(one["schema"]))
@@ -191,16 +195,21 @@ def _round(tenant: Tenant) -> list[str]:
     home = tenant.home(external_system_reference="reference-of-a-person")
     token = tenant.anonymous.made("/v1/auth/jwt/token/", tenant.credentials["user"])["token"]
     given = tenant.grant()
-    reader, bearer = Client(tenant.staff.transport, f"JWT {token}"), Client(
-        tenant.staff.transport, f"Bearer {given['access_token']}"
+    reader, bearer = (
+        Client(tenant.staff.transport, f"JWT {token}"),
+        Client(tenant.staff.transport, f"Bearer {given['access_token']}"),
     )
-    tenant.deliver([home.named(value="31337.25"), home.named(meter_device_name="staged-by-name", value="31337.5"), {}])
+    tenant.deliver(
+        [home.named(value="31337.25"), home.named(meter_device_name="staged-by-name", value="31337.5"), {}]
+    )
     event = tenant.event(home, content="a-content-of-an-event")
     reader.get(f"{METERING}/meter-devices/{home.meter['id']}")
     bearer.get(f"/sensors/{home.meter['sensor_id']}")
     tenant.staff.get(f"/v1/metering/nowhere/{home.meter['id']}")
     tenant.staff.get(f"{METERING}/meter-system-events/{event['id']}")
-    tenant.staff.post(f"{METERING}/meter-devices", json={"name": home.meter["name"], "protocol": "refused-protocol"})
+    tenant.staff.post(
+        f"{METERING}/meter-devices", json={"name": home.meter["name"], "protocol": "refused-protocol"}
+    )
     tenant.staff.post(f"{METERING}/meter-devices", json={"name": home.meter["name"], "protocol": "mbus"})
     tenant.staff.post(f"{METERING}/meter-devices", content=b'{"name": "refused-body')
     tenant.anonymous.post("/v1/auth/jwt/token/", json={"username": "x", "password": "a-wrong-password"})
@@ -213,7 +222,12 @@ def _round(tenant: Tenant) -> list[str]:
     }
     renewed = tenant.anonymous.post("/auth/token/refresh", json=refresh).json()["access_token"]
     return [
-        *(one[key] for one in tenant.credentials.values() for key in one if key in {"token", "password", "client_secret"}),
+        *(
+            one[key]
+            for one in tenant.credentials.values()
+            for key in one
+            if key in {"token", "password", "client_secret"}
+        ),
         *(token, given["access_token"], given["refresh_token"], renewed),
         *("a-wrong-password", "a-wrong-token", "a-wrong-bearer", "refused-body", "refused-protocol"),
         *("31337.25", "31337.5", "staged-by-name", "a-content-of-an-event", "reference-of-a-person"),
@@ -226,7 +240,9 @@ def test_metrics_count_requests_and_carry_no_ids_or_secrets(tenant: Tenant, anon
     for path in ("/metrics", "/metrics/"):
         text = anonymous.get(path).text
 
-        assert re.search(r"^wattloom_requests_total\{.*path=\"/v1/metering/meter-devices\".*\} [1-9]", text, re.MULTILINE)
+        assert re.search(
+            r"^wattloom_requests_total\{.*path=\"/v1/metering/meter-devices\".*\} [1-9]", text, re.MULTILINE
+        )
         assert "wattloom_request_duration_seconds_bucket" in text
         assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", text)
         assert not any(secret in text for secret in secrets)
@@ -270,6 +286,7 @@ def test_no_log_record_holds_a_secret_or_a_body(
 
 def _broken_query(connection: sa.Connection, *_: Any, **__: Any) -> None:
     """Fail inside the database with a parameter that must not reach the log."""
-    connection.execute(sa.text("SELECT 1 / length(:text) + CAST('x' || length(:text) AS integer)"), {
-        "text": "a-parameter-of-a-statement"
-    })
+    connection.execute(
+        sa.text("SELECT 1 / length(:text) + CAST('x' || length(:text) AS integer)"),
+        {"text": "a-parameter-of-a-statement"},
+    )

@@ -28,7 +28,9 @@ FEW = settings(
     suppress_health_check=list(HealthCheck),
 )
 _TEXTS = st.one_of(
-    st.sampled_from(["", " ", "\0", "NaN", "Infinity", "1e30", "-1", "2026-03-01T00:00:00", "9999-12-31T23:59:59Z", "\ud800"]),
+    st.sampled_from(
+        ["", " ", "\0", "NaN", "Infinity", "1e30", "-1", "2026-03-01T00:00:00", "9999-12-31T23:59:59Z", "\ud800"]
+    ),
     st.text(max_size=60),
     st.uuids().map(str),
     st.datetimes().map(lambda at: at.isoformat() + "Z"),
@@ -166,7 +168,9 @@ def _queries() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield path, names
 
 
-@pytest.mark.parametrize(("path", "names"), list(_queries()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("path", "names"), list(_queries()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_no_generated_query_breaks_a_list(tenant: Tenant, home: Home, path: str, names: tuple[str, ...]) -> None:
     tenant.deliver(home.named())
     filled = path.replace("{device_id}", str(home.meter["sensor_id"]))

@@ -1,13 +1,18 @@
 """Deliveries by name: ``/new-meter-readings``, staging and promotion."""
 
+import dataclasses
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from litestar.testing import TestClient
 
+from api.app import create_app
 from pipelines import clock, steps
+from pipelines.db.engine import unit_of_work
 from pipelines.settings import Settings
 from tests.api.callers import METERING, Client, Home, Json, Tenant, unique
 
@@ -355,3 +360,50 @@ def test_a_delivered_value_replaces_a_staged_one(tenant: Tenant) -> None:
     tenant.deliver([body | {"value": 2}, body | {"value": 3}])
 
     assert [row["value"] for row in _staged(tenant, name)] == ["3"]
+
+
+@pytest.fixture
+def lenient(settings: Settings, engine: sa.Engine, tenant: Tenant) -> Iterator[Tenant]:
+    """The module's tenant, on a deployment that takes readings of devices without a config."""
+    allowing = dataclasses.replace(settings, allow_unconfigured_devices=True)
+    with TestClient(create_app(allowing, engine)) as transport:
+        staff = Client(transport, f"Token {tenant.credentials['staff']['token']}")
+        yield dataclasses.replace(tenant, staff=staff, anonymous=Client(transport))
+
+
+def test_where_devices_need_no_config_staged_readings_follow_at_once(lenient: Tenant) -> None:
+    series = lenient.series()
+    name = _stage(lenient, series)
+
+    meter = lenient.meter(name=name)
+    more = lenient.deliver(
+        {
+            "meter_device_name": name,
+            "series_name": series["name"],
+            "timestamp": "2026-03-01T00:00:00Z",
+            "value": "0",
+        }
+    )
+
+    assert _promoted(lenient, meter, series)
+    assert more == {"accepted": 1, "staged": 0, "rejected": []}
+
+
+@pytest.mark.timescale
+def test_readings_in_a_columnstore_are_read_corrected_and_deleted(fresh: Tenant, engine: sa.Engine) -> None:
+    home = fresh.home()
+    rows = [home.named(f"2020-01-01T{n:02}:00:00Z", str(n)) for n in range(24)]
+    fresh.deliver(rows)
+    with unit_of_work(engine) as connection:
+        connection.execute(sa.text("SELECT compress_chunk(c) FROM show_chunks('wattloom.meter_reading') AS c"))
+
+    again = fresh.deliver(rows)
+    corrected = fresh.staff.made(f"{METERING}/meter-readings", home.reading("2020-01-01T05:00:00Z", "50"))
+    shown = fresh.staff.found(f"{METERING}/meter-readings/{corrected['id']}")
+    deleted = fresh.staff.delete(f"{METERING}/meter-readings/{corrected['id']}")
+
+    assert again == {"accepted": 24, "staged": 0, "rejected": []}
+    assert shown == corrected
+    assert shown["value"] == "50"
+    assert deleted.status_code == 204
+    assert [row["value"] for row in fresh.readings(home)] == [str(n) for n in range(24) if n != 5]

@@ -18,7 +18,10 @@ def test_staff_sees_its_own_organization_and_those_it_created(fresh: Tenant, str
     for address in (f"{ORGANIZATIONS}/{stranger.id}", f"{ORGANIZATIONS}/{uuid4()}"):
         for method in ("GET", "PUT", "PATCH", "DELETE"):
             assert fresh.staff.request(method, address, json={"name": "Taken over"}).status_code == 404
-    assert stranger.staff.found(f"{ORGANIZATIONS}/{stranger.id}")["name"] == stranger.credentials["organization"]["name"]
+    assert (
+        stranger.staff.found(f"{ORGANIZATIONS}/{stranger.id}")["name"]
+        == stranger.credentials["organization"]["name"]
+    )
 
 
 def test_the_users_of_init_are_members(fresh: Tenant) -> None:
@@ -53,7 +56,10 @@ def test_a_row_never_points_from_one_organization_into_another_of_the_same_staff
     elsewhere = fresh.series(organization=created["id"])
 
     for path, body in [
-        ("meter-devices", {"name": "m", "protocol": "mbus", "organization": created["id"], "type": home.type["id"]}),
+        (
+            "meter-devices",
+            {"name": "m", "protocol": "mbus", "organization": created["id"], "type": home.type["id"]},
+        ),
         ("meter-device-configs", {"name": "c", "organization": fresh.id, "series": [elsewhere["id"]]}),
         ("meter-readings", home.reading(series=elsewhere["id"])),
         ("meter-readings", home.reading(organization=created["id"])),

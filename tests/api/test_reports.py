@@ -172,7 +172,10 @@ def test_the_days_of_a_report_are_local_days_that_add_up(month: Month) -> None:
 def test_clock_changes_make_days_of_23_and_25_hours(months: dict[str, Month]) -> None:
     london = ZoneInfo("Europe/London")
 
-    for name, day, quarters in [("London March", date(2026, 3, 29), 92), ("London October", date(2026, 10, 25), 100)]:
+    for name, day, quarters in [
+        ("London March", date(2026, 3, 29), 92),
+        ("London October", date(2026, 10, 25), 100),
+    ]:
         found = [at for at in months[name].measured if at.astimezone(london).date() == day]
         assert len(found) == quarters
         assert months[name].month("disag/month")["disconnection_percentage"] == 0
@@ -197,7 +200,9 @@ def test_in_watt_hours_the_energies_of_the_days_are_a_thousandfold_and_nothing_e
     kwh, wh = month.month("reports/monthly", unit="kwh"), month.month("reports/monthly", unit="wh")
 
     def thousandfold(block: Json) -> Json:
-        return {name: _times(value) if name != "days_without_consumption" else value for name, value in block.items()}
+        return {
+            name: _times(value) if name != "days_without_consumption" else value for name, value in block.items()
+        }
 
     assert thousandfold(kwh["day_by_day_metrics"]) == _as_decimals(wh["day_by_day_metrics"])
     assert wh["units"]["day_by_day_metrics"] == "Wh"
@@ -415,7 +420,9 @@ def test_a_ratio_that_changes_counts_again_for_the_whole_history(tenant: Tenant,
         has_current_transformer=True,
         current_transformer_ratio=10,
     )
-    tenant.deliver([home.named(f"2026-06-{day:02}T{hour:02}:00:00Z", "1") for day in range(1, 31) for hour in range(24)])
+    tenant.deliver(
+        [home.named(f"2026-06-{day:02}T{hour:02}:00:00Z", "1") for day in range(1, 31) for hour in range(24)]
+    )
     month = Month(home=home, tenant=tenant, zone="UTC", first=date(2026, 6, 1), measured={})
     _compute(settings, month)
     before = month.month("reports/monthly", unit="wh")["day_by_day_metrics"]["total_month_consumption"]

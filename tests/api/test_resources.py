@@ -5,7 +5,10 @@ from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
 import pytest
+import sqlalchemy as sa
 
+from pipelines import crud
+from pipelines.db.engine import unit_of_work
 from tests.api.callers import METERING, Client, Tenant, unique
 from tests.api.catalog import COLLECTIONS, INTEGER_IDS, UNCHANGEABLE
 
@@ -152,7 +155,7 @@ def test_an_answer_has_an_id_the_fields_and_utc_stamps(tenant: Tenant, name: str
 
     shown = collection.made(tenant)
 
-    assert list(shown)[0] == "id"
+    assert next(iter(shown)) == "id"
     assert list(shown)[-2:] == ["created_at", "updated_at"]
     assert [*shown][1:-2] == [field.name for field in collection.resource.fields]
     assert shown["created_at"].endswith("Z")
@@ -397,3 +400,32 @@ def test_deleting_what_others_point_to_leaves_them_without_it(tenant: Tenant) ->
     assert tenant.staff.found(f"{METERING}/meter-device-types/{home.type['id']}")["config"] is None
     assert tenant.staff.delete(f"{METERING}/meter-device-types/{home.type['id']}").status_code == 204
     assert tenant.staff.found(f"{METERING}/meter-devices/{home.meter['id']}")["type"] is None
+
+
+def _lost_meanwhile(monkeypatch: pytest.MonkeyPatch, engine: sa.Engine, table: str, identifier: str) -> None:
+    """Let another process delete a row right after this one has found that it exists."""
+    check = crud._check_references
+
+    def check_and_lose(*arguments: Any) -> None:
+        check(*arguments)
+        with unit_of_work(engine) as connection:
+            connection.execute(sa.text(f"DELETE FROM wattloom.{table} WHERE id = :id"), {"id": identifier})
+
+    monkeypatch.setattr(crud, "_check_references", check_and_lose)
+
+
+def test_what_is_deleted_while_a_row_that_needs_it_is_written_is_400(
+    tenant: Tenant, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tenant.home()
+    cases = [
+        ("meter_device_type", home.type, "meter-devices", {"type": home.type["id"]}),
+        ("meter_reading_series", home.series, "meter-device-configs", {"series": [home.series["id"]]}),
+    ]
+
+    for table, row, name, change in cases:
+        body = COLLECTIONS[name].body(tenant) | change
+        with monkeypatch.context() as patch:
+            _lost_meanwhile(patch, engine, table, row["id"])
+            answer = tenant.staff.post(COLLECTIONS[name].path, json=body)
+        assert (answer.status_code, list(answer.json())) == (400, ["non_field_errors"]), answer.text

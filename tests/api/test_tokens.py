@@ -37,7 +37,9 @@ def test_a_password_is_exchanged_for_a_jwt_that_reads(
     assert shown == meter
 
 
-def test_a_jwt_is_for_the_organization_that_was_asked_for(tenant: Tenant, anonymous: Client, connect: Connect) -> None:
+def test_a_jwt_is_for_the_organization_that_was_asked_for(
+    tenant: Tenant, anonymous: Client, connect: Connect
+) -> None:
     second = _second_organization(tenant)
 
     chosen = anonymous.made(f"{JWT}/token", tenant.credentials["user"] | {"organization": second})["token"]
@@ -86,7 +88,9 @@ def test_a_wrong_login_gives_no_token(
 def test_an_unknown_user_and_a_wrong_password_look_the_same(tenant: Tenant, anonymous: Client) -> None:
     user = tenant.credentials["user"]
 
-    answers = [anonymous.post(f"{JWT}/token", json=user | wrong) for wrong in ({"username": "x"}, {"password": "x"})]
+    answers = [
+        anonymous.post(f"{JWT}/token", json=user | wrong) for wrong in ({"username": "x"}, {"password": "x"})
+    ]
 
     assert answers[0].json() == answers[1].json()
 
@@ -256,14 +260,20 @@ def test_one_kind_of_token_never_passes_for_another(tenant: Tenant, connect: Con
     for path, allowed in [(METERS, {"Token", "JWT"}), ("/sensors", {"Token", "Bearer"})]:
         right = {"Token": staff, "JWT": token, "Bearer": given["access_token"]}
         for scheme in right:
-            for name, secret in {**right, "refresh": given["refresh_token"], "no": unsigned, "k": other_key}.items():
+            for name, secret in {
+                **right,
+                "refresh": given["refresh_token"],
+                "no": unsigned,
+                "k": other_key,
+            }.items():
                 expected = 200 if scheme in allowed and name == scheme else 401
                 assert connect(f"{scheme} {secret}").get(path).status_code == expected, (path, scheme, name)
     assert connect(f"JWT {forever}").get(METERS).status_code == 401
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Token", "Token ", "Token a b", "Basic dXNlcjpwYXNz", "token\t", "JWT ..", "Bearer \xff", "Token \xe9"]
+    "header",
+    ["", "Token", "Token ", "Token a b", "Basic dXNlcjpwYXNz", "token\t", "JWT ..", "Bearer \xff", "Token \xe9"],
 )
 def test_a_malformed_authorization_header_is_401(anonymous: Client, header: str) -> None:
     for path in (METERS, "/sensors"):
