@@ -100,7 +100,7 @@ _STALE_TAILS = f"""
 
 
 def _with_stale_tails(connection: sa.Connection, windows: Sequence[Window]) -> list[Window]:
-    """Reach to the end of what was derived where no reading explains it any more: one deleted, an interval shortened."""
+    """Reach to the end of what was derived where no reading explains it: one was deleted, an interval shortened."""
     keys = {
         "n": list(range(len(windows))),
         "device": [w.device_id for w in windows],

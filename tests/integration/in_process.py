@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from pipelines.db.engine import create_engine, unit_of_work
-from pipelines.insight import derive, disaggregate, refresh
+from pipelines.insight import derive, disaggregate, due, refresh
 from pipelines.insight.work import Limits
 from pipelines.metering.writer import write_readings
 from tests.integration.world import QUARTER, STORED_AT, T0, authored, keyed
@@ -64,7 +64,7 @@ def die_in_step(url: str, step: str, calls: int) -> None:
     else:
         _die_at_call(disaggregate, "_copy_rows", calls)
         with unit_of_work(engine) as connection:
-            plan = {T0.date(): disaggregate.measured_devices(connection, T0.date(), None)}
+            plan = {T0.date(): due.measured_devices(connection, T0.date(), None)}
         disaggregate.disaggregate_months(engine, plan, default_zone="UTC")
 
 

@@ -1,7 +1,7 @@
 """Writers at the same time, on the same meters: nothing is lost, nothing deadlocks, nothing is written twice."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 

@@ -18,6 +18,7 @@ from pipelines.db.embedded import EmbeddedServer
 from pipelines.db.engine import create_engine, unit_of_work
 from pipelines.db.migrate import migrate
 from pipelines.insight import disaggregate as disaggregation
+from pipelines.insight import due
 from tests.integration.in_process import ROWS, batch
 from tests.integration.world import QUARTER, T0, Device, Series, World
 
@@ -137,7 +138,7 @@ def run(world: World, step: str) -> None:
         world.refresh()
     else:
         with unit_of_work(world.engine) as connection:
-            plan = {T0.date(): disaggregation.measured_devices(connection, T0.date(), None)}
+            plan = {T0.date(): due.measured_devices(connection, T0.date(), None)}
         disaggregation.disaggregate_months(world.engine, plan, default_zone="UTC")
 
 

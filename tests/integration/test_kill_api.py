@@ -91,7 +91,7 @@ def test_every_reading_the_api_accepted_survives_its_kill(
 
     with engine.connect() as connection:
         query = "SELECT value::int / :rows, count(*) FROM wattloom.meter_reading GROUP BY 1"
-        stored = dict(connection.execute(sa.text(query), {"rows": ROWS}).tuples().all())
+        stored = dict(connection.execute(sa.text(query), {"rows": ROWS}).all())
     assert set(stored.values()) == {ROWS}, "a list was stored in part"
     assert set(confirmed) <= set(stored)
     assert len(confirmed) < LISTS, "the kill came too late to prove anything"

@@ -153,6 +153,10 @@ class World:
         self.execute(
             "UPDATE wattloom.reading_channel SET spacing_s = NULL WHERE device_id = :d", d=device.sensor_id
         )
+        self.mark_changed(device)
+
+    def mark_changed(self, device: Device) -> None:
+        """Have all of a device derived again."""
         self.execute(
             "INSERT INTO wattloom.reading_change (device_id, from_at, to_at) SELECT device_id, min(first_at),"
             " max(last_at) FROM wattloom.reading_channel WHERE device_id = :d AND first_at IS NOT NULL"
