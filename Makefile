@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(UV):
 	@test -n "$(PYTHON)" || { echo "Wattloom needs Python 3.11, 3.12 or 3.13 on the PATH (or: make PYTHON=/path/to/python3.12 ...)" >&2; exit 2; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "Wattloom's set-up needs pip for $(PYTHON) (Debian: apt install python3-pip)" >&2; exit 2; }
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --target .tools 'uv==0.13.*'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action=ignore --target .tools 'uv==0.13.*'
 
 $(STAMP): pyproject.toml requirements.lock | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv

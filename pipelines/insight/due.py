@@ -61,6 +61,9 @@ def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: da
               AND (day >= %(oldest)s OR EXISTS (
                   SELECT FROM wattloom.disaggregation_run AS r
                   WHERE r.device_id = daily_energy.device_id AND r.month = date_trunc('month', day::timestamp)::date))
+            UNION
+            SELECT device_id, month FROM wattloom.disaggregation_run  -- its readings may all have been deleted
+            WHERE %(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s)
         )
         SELECT m.month, m.device_id
         FROM measured AS m

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from pipelines.db.engine import create_engine, unit_of_work
-from pipelines.insight import derive, disaggregate, due, refresh
+from pipelines.insight import derive, disaggregate, due, refresh, work
 from pipelines.insight.work import Limits
 from pipelines.metering.writer import write_readings
 from tests.integration.world import QUARTER, STORED_AT, T0, authored, keyed
@@ -52,17 +52,19 @@ def _die_at_call(module: ModuleType, name: str, calls_left: int) -> None:
     setattr(module, name, wrapped)
 
 
-def die_in_step(url: str, step: str, calls: int) -> None:
-    """Run a step and die in its middle."""
+MODULES = {"derive": derive, "refresh": refresh, "disaggregate": disaggregate}
+
+
+def die_in_step(url: str, step: str, function: str, calls: int) -> None:
+    """Run a step on two devices at a time and die in its middle."""
     engine = create_engine(url)
+    work.batches.__defaults__ = (2,)
+    _die_at_call(MODULES[step], function, calls)
     if step == "derive":
-        _die_at_call(derive, "copy_in", calls)
         derive.derive(engine, Limits())
     elif step == "refresh":
-        _die_at_call(refresh, "copy_in", calls)
         refresh.refresh(engine, Limits(), default_zone="UTC")
     else:
-        _die_at_call(disaggregate, "_copy_rows", calls)
         with unit_of_work(engine) as connection:
             plan = {T0.date(): due.measured_devices(connection, T0.date(), None)}
         disaggregate.disaggregate_months(engine, plan, default_zone="UTC")
@@ -73,4 +75,4 @@ if __name__ == "__main__":
     if action == "write":
         write_for_ever(address, int(rest[0]), int(rest[1]))
     else:
-        die_in_step(address, rest[0], int(rest[1]))
+        die_in_step(address, rest[0], rest[1], int(rest[2]))
