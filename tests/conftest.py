@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,11 @@ from pipelines.db.embedded import EmbeddedServer
 from pipelines.db.engine import create_engine, unit_of_work
 from pipelines.db.migrate import migrate
 from pipelines.settings import Settings
+
+
+# A slow machine is no failure; what a test may take is bounded by its examples and by pytest-timeout.
+hypothesis.settings.register_profile("wattloom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("wattloom")
 
 
 def _shared_data() -> Path | None:

@@ -271,6 +271,14 @@ def test_no_request_line_is_a_server_error(tenant: Tenant, address: tuple[str, i
     assert status < 500
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["../../../../../etc/passwd", "..%2f..%2f..%2f..%2fetc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..\\x"],
+)
+def test_the_assets_of_the_docs_lead_nowhere_else(address: tuple[str, int], target: str) -> None:
+    assert _sent(address, f"GET /docs/assets/{target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) == 404
+
+
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"TRACE", b"OPTIONS", b"HEAD", b"PROPFIND", b"get"])
 def test_no_method_is_a_server_error(address: tuple[str, int], method: bytes) -> None:
     request = b" /v1/metering/meter-devices HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"

@@ -144,6 +144,33 @@ def test_a_lone_surrogate_costs_only_its_own_row(tenant: Tenant) -> None:
     assert [row["value"] for row in tenant.readings(home)] == ["1"]
 
 
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "2026-03-01T00:00:00.1234567Z",
+        "2026-03-01T00:00:00.9999999+01:00",
+        "2026-03-01T00:00:00.000000499Z",
+        "2026-03-01t00:00:00z",
+        "2026-03-01 00:00:00Z",
+        "2026-03-01T00:00Z",
+        "20260301T000000+0545",
+        "2026-03-01T00:00:00,5Z",
+    ],
+)
+def test_a_row_means_the_same_alone_in_a_list_beside_a_bad_row_and_as_a_reading(
+    tenant: Tenant, timestamp: str
+) -> None:
+    home = tenant.home()
+    row = home.named(timestamp, "1")
+
+    tenant.deliver(row)
+    tenant.deliver([row])
+    tenant.deliver([row, {}])
+    tenant.staff.made(f"{METERING}/meter-readings", home.reading(timestamp, "1"))
+
+    assert len(tenant.readings(home)) == 1
+
+
 def test_redelivery_changes_nothing(fresh: Tenant, engine: sa.Engine) -> None:
     home = fresh.home()
     rows = [home.named(f"2026-03-01T{n:02}:00:00Z", str(n)) for n in range(24)]

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import sqlalchemy as sa
+
 from tests.api.callers import METERING, Tenant
 
 ORGANIZATIONS, MEMBERSHIPS = "/v1/organizations", "/v1/organizations/memberships"
@@ -67,9 +69,12 @@ def test_a_row_never_points_from_one_organization_into_another_of_the_same_staff
         assert fresh.staff.post(f"{METERING}/{path}", json=body).status_code == 400, path
 
 
-def test_deleting_the_own_organization_ends_every_access_to_it(fresh: Tenant) -> None:
+def test_deleting_the_own_organization_ends_every_access_and_leaves_nothing(
+    fresh: Tenant, engine: sa.Engine
+) -> None:
     home = fresh.home()
-    fresh.deliver([home.named(), home.named(meter_device_name="unknown")])
+    fresh.deliver(home.named(value="1"))
+    fresh.deliver([home.named(value="2"), home.named(meter_device_name="unknown")])
     reader, bearer = fresh.reader(), fresh.bearer()
 
     assert fresh.staff.delete(f"{ORGANIZATIONS}/{fresh.id}").status_code == 204
@@ -77,6 +82,13 @@ def test_deleting_the_own_organization_ends_every_access_to_it(fresh: Tenant) ->
     assert fresh.staff.get(ORGANIZATIONS).status_code == 401
     assert reader.get(ORGANIZATIONS).status_code == 401
     assert bearer.get("/sensors").status_code == 401
+    with engine.connect() as connection:
+        for table in ("meter_reading", "meter_reading_version", "reading_channel", "reading_change"):
+            query = sa.text(f"SELECT count(*) FROM wattloom.{table} WHERE device_id = :sensor")
+            assert connection.scalar(query, {"sensor": home.meter["sensor_id"]}) == 0, table
+        for table in ("meter_device", "meter_reading_series", "staged_meter_reading", "organization_member"):
+            query = sa.text(f"SELECT count(*) FROM wattloom.{table} WHERE organization_id = :id")
+            assert connection.scalar(query, {"id": fresh.id}) == 0, table
 
 
 def test_a_membership_is_made_read_and_ended(fresh: Tenant) -> None:
