@@ -1,13 +1,15 @@
 """Errors as HTTP answers: one table of statuses, and the shape each family of routes promises."""
 
 import logging
+import traceback
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import psycopg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from psycopg import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError as PoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -77,11 +79,22 @@ def _explain(request: Request[Any, Any, Any], error: Exception) -> tuple[HTTPSta
             return status, str(error), {}
     if isinstance(error, HTTPException):
         return _explain_routing(request, error)
-    if isinstance(error, PoolError | PoolTimeout | OperationalError):
+    if isinstance(error, PoolError | PoolTimeout | psycopg.OperationalError):
         _LOG.error("the database did not answer: %s", type(error).__name__)
         return HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer; try again.", {}
-    _LOG.error("unexpected %s at %s %s", type(error).__name__, request.method, request.url.path, exc_info=error)
+    _log_bug(request, error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error happened on our side; it was logged.", {}
+
+
+def _log_bug(request: Request[Any, Any, Any], error: Exception) -> None:
+    """Log where a bug showed; of a database error not its text, which repeats values that were sent."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    said = (type(cause).__name__, request.method, request.url.path)
+    if isinstance(cause, psycopg.Error):
+        where = "".join(traceback.format_tb(error.__traceback__))
+        _LOG.error("unexpected %s at %s %s, SQLSTATE %s\n%s", *said, cause.sqlstate, where)
+    else:
+        _LOG.error("unexpected %s at %s %s", *said, exc_info=error)
 
 
 def _explain_routing(

@@ -20,6 +20,7 @@ from analytics.series import Direction
 from pipelines import clock
 from pipelines.db.bulk import copy_out
 from pipelines.db.engine import raw, unit_of_work
+from pipelines.insight.due import measured_devices
 from pipelines.insight.work import batches, lock_devices
 from pipelines.insight.zones import zones_of_devices
 
@@ -59,13 +60,29 @@ def disaggregate_months(
 
 def _compute(connection: sa.Connection, devices: Sequence[int], month: date, default_zone: str) -> list[int]:
     zones = zones_of_devices(connection, devices, default_zone)
-    homes = sorted(zones)
+    homes = measured_devices(connection, month, sorted(zones))
+    changes = _settle_day_changes(connection, sorted(zones), month)
+    _forget(connection, sorted(zones), homes, month)
     if not homes:
         return []
-    changes = _settle_day_changes(connection, homes, month)
     batch = _read_homes(connection, homes, zones, month)
     _store(connection, homes, zones, month, disaggregate(batch), changes)
     return homes
+
+
+def _forget(connection: sa.Connection, devices: Sequence[int], homes: Sequence[int], month: date) -> None:
+    """Delete the days of a month that are about to be stored again, and the runs of devices without data by now."""
+    span = month_range(month.year, month.month)
+    cursor = raw(connection).cursor()
+    for table in ("disaggregation_day", "appliance_energy"):
+        cursor.execute(
+            f"DELETE FROM wattloom.{table} WHERE device_id = ANY(%s) AND day BETWEEN %s AND %s".encode(),
+            (list(devices), span.first, span.last),
+        )
+    cursor.execute(
+        "DELETE FROM wattloom.disaggregation_run WHERE device_id = ANY(%s) AND device_id <> ALL(%s) AND month = %s",
+        (list(devices), list(homes), month),
+    )
 
 
 def _settle_day_changes(connection: sa.Connection, homes: Sequence[int], month: date) -> int:
@@ -175,11 +192,6 @@ def _store(
     span = month_range(month.year, month.month)
     measured = _measured(connection, homes, month)
     cursor = raw(connection).cursor()
-    for table in ("disaggregation_day", "appliance_energy"):
-        cursor.execute(
-            f"DELETE FROM wattloom.{table} WHERE device_id = ANY(%s) AND day BETWEEN %s AND %s".encode(),
-            (list(homes), span.first, span.last),
-        )
     runs, days, parts = [], [], []
     for n, (home, (first, last)) in enumerate(zip(homes, pairwise(result.target_offsets.tolist()), strict=True)):
         length_s = np.diff(day_edges_us(span.first, last - first, zones[home])) // SECOND_US

@@ -119,6 +119,31 @@ def test_every_route_without_credentials_is_401_but_the_public_ones(
     assert _stored(engine) == before
 
 
+def test_every_route_answers_the_same_with_and_without_a_trailing_slash(
+    app: Litestar, victim: Tenant, engine: sa.Engine
+) -> None:
+    identifiers = _identifiers(victim, engine)
+    identifiers["/docs/assets"] = ["swagger-ui.css"]
+
+    for method, path in routes(app):
+        for address in _addresses(path, identifiers)[:1]:
+            if method == "DELETE" or path.startswith(("/metrics", "/docs/assets")):
+                continue  # what is deleted once is gone; metrics count every request; a file is no folder
+            for caller in (victim.staff, victim.anonymous):
+                answers = [caller.request(method, address + slash, params=_QUERY) for slash in ("", "/")]
+                assert answers[0].status_code == answers[1].status_code, (method, address)
+                assert answers[0].content == answers[1].content, (method, address)
+                assert answers[0].status_code != 405, (method, address)
+
+
+def test_the_read_only_user_reads_every_collection(app: Litestar, victim: Tenant) -> None:
+    reader = victim.reader()
+
+    for method, path in routes(app):
+        if method == "GET" and "{" not in path and path.startswith(("/v1/metering", "/v1/organizations")):
+            assert reader.found(path)["count"] >= 1, path
+
+
 def test_every_public_route_is_one_of_the_application(app: Litestar) -> None:
     assert set(routes(app)) >= PUBLIC
 

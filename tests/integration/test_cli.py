@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.cli.working import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,12 +79,16 @@ def test_status_shows_the_revision_and_hides_the_password(place: dict[str, str])
     assert "***" in shown.stdout
 
 
-def test_every_step_runs_on_an_empty_database_and_prints_its_counts(place: dict[str, str]) -> None:
-    for step in sorted(STEPS):
-        done = wattloom("pipeline", step, **place)
+@pytest.mark.parametrize("step", sorted(STEPS))
+def test_every_step_runs_on_an_empty_database_and_prints_its_counts(
+    step: str, place: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in place.items():
+        monkeypatch.setenv(f"WATTLOOM_{name.upper()}", value)
 
-        assert done.returncode == 0, done.stderr
-        assert isinstance(json.loads(done.stdout), dict)
+    assert main(["pipeline", step]) == 0
+
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,12 @@ class World:
             " GROUP BY device_id",
             d=device.sensor_id,
         )
+
+    def mark_energy_changed(self, device: Device, start: datetime, end: datetime) -> None:
+        """Have the energy of a span rolled up again."""
+        self.execute(
+            "INSERT INTO wattloom.energy_change (device_id, from_at, to_at) VALUES (:d, :start, :end)",
+            d=device.sensor_id,
+            start=start,
+            end=end,
+        )

@@ -1,0 +1,179 @@
+"""Which months are computed, what is stored of them, and that days, weeks and months agree."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pipelines import clock, steps
+from pipelines.db.engine import unit_of_work
+from pipelines.insight import disaggregate as disaggregation
+from pipelines.insight import due
+from pipelines.settings import Settings
+from tests.integration.world import Device, World
+
+HOUR = timedelta(hours=1)
+NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _june() -> None:
+    clock.start_at(NOW)
+
+
+@pytest.fixture
+def home(world: World) -> Device:
+    """A meter with hourly values of 2023-12 to 2024-06-09, 1 kWh each."""
+    series = world.series("1-0:1.29.0", interval_s=3600)
+    device = world.device(series, zone="Europe/London")
+    start = datetime(2023, 12, 1, tzinfo=UTC)
+    world.write((device, series, start + n * HOUR, 1) for n in range(24 * 191))
+    world.work_off()
+    return device
+
+
+def due_of(world: World, at: datetime = NOW) -> list[str]:
+    with unit_of_work(world.engine) as connection:
+        return [str(month)[:7] for month in sorted(due.due_months(connection, None, at))]
+
+
+def compute(settings: Settings, **options: object) -> dict:
+    return steps.disaggregate_month(settings=settings, **options)
+
+
+def correct(world: World, device: Device, at: datetime, value: int = 2) -> None:
+    ((series,),) = world.rows(
+        "SELECT series_id FROM wattloom.reading_channel WHERE device_id = :d", d=device.sensor_id
+    )
+    world.write([(device, series, at, value)])
+    world.work_off()
+
+
+def test_the_three_months_before_this_one_are_due_and_no_older_one(world: World, home: Device):
+    assert due_of(world) == ["2024-03", "2024-04", "2024-05"]
+
+
+def test_a_month_is_due_only_once_it_has_ended_in_every_zone(world: World, home: Device):
+    assert due_of(world, datetime(2024, 6, 1, 1, tzinfo=UTC))[-1] == "2024-04"
+    assert due_of(world, datetime(2024, 6, 1, 23, tzinfo=UTC))[-1] == "2024-05"
+
+
+def test_what_is_computed_is_due_no_more_until_a_reading_changes_it(
+    world: World, home: Device, settings: Settings
+):
+    assert compute(settings)["months"] == ["2024-03", "2024-04", "2024-05"]
+    assert due_of(world) == []
+    assert compute(settings)["home_months"] == 0
+    correct(world, home, datetime(2024, 4, 17, 12, tzinfo=UTC))
+    assert due_of(world) == ["2024-04"]
+    compute(settings)
+    assert due_of(world) == []
+
+
+def test_an_old_month_is_computed_when_named_and_recomputed_when_it_went_stale(
+    world: World, home: Device, settings: Settings
+):
+    compute(settings)
+    correct(world, home, datetime(2024, 1, 5, 12, tzinfo=UTC))
+    assert due_of(world) == []
+    assert compute(settings, month="2024-01")["home_months"] == 1
+    correct(world, home, datetime(2024, 1, 6, 12, tzinfo=UTC))
+    assert due_of(world) == ["2024-01"]
+
+
+def test_a_span_of_months_is_computed_whole(home: Device, settings: Settings):
+    done = compute(settings, start="2023-12-01", end="2024-03-01")
+    assert done["months"] == ["2023-12", "2024-01", "2024-02"]
+
+
+def test_another_model_version_makes_every_result_stale(world: World, home: Device, settings: Settings):
+    compute(settings)
+    world.execute("UPDATE wattloom.disaggregation_run SET model_version = '0.0.1'")
+    assert due_of(world) == ["2024-03", "2024-04", "2024-05"]
+
+
+def test_classes_add_up_to_each_day_and_the_days_to_the_energy(world: World, home: Device, settings: Settings):
+    compute(settings)
+    rows = world.rows(
+        "SELECT d.day, d.energy_uwh, d.total_mwh, sum(a.energy_mwh)::bigint, count(*) FROM wattloom.disaggregation_day"
+        " AS d JOIN wattloom.appliance_energy AS a USING (device_id, day) GROUP BY 1, 2, 3 ORDER BY 1"
+    )
+    assert [row[0] for row in rows] == [date(2024, 3, 1) + timedelta(days=n) for n in range(92)]
+    assert all(total == parts for _, _, total, parts, _ in rows)
+    short, usual = 23_000_000, 24_000_000
+    assert [row[2] for row in rows] == [short if row[0] == date(2024, 3, 31) else usual for row in rows]
+    assert [row[1] for row in rows] == [row[2] * 1000 for row in rows]
+    runs = world.rows(
+        "SELECT month, expected_intervals, valid_intervals, timezone FROM wattloom.disaggregation_run ORDER BY 1"
+    )
+    assert runs == [
+        (date(2024, 3, 1), 743, 743, "Europe/London"),
+        (date(2024, 4, 1), 720, 720, "Europe/London"),
+        (date(2024, 5, 1), 744, 744, "Europe/London"),
+    ]
+
+
+def test_computing_again_gives_the_same_rows(world: World, home: Device, settings: Settings):
+    def stored() -> list:
+        return [
+            world.rows(f"SELECT * FROM wattloom.{table} ORDER BY 1, 2, 3")
+            for table in ("disaggregation_day", "appliance_energy")
+        ]
+
+    compute(settings)
+    first = stored()
+    compute(settings, month="2024-04")
+    assert stored() == first
+    assert world.rows("SELECT count(*) FROM wattloom.disaggregation_run") == [(3,)]
+
+
+def test_a_week_computes_the_months_it_touches_that_have_ended(home: Device, settings: Settings):
+    done = steps.disaggregate_week(week="2024-04-29", settings=settings)
+    assert done["months"] == ["2024-04", "2024-05"]
+    assert steps.disaggregate_week(week="2024-05-27", settings=settings)["months"] == ["2024-05"]
+
+
+def test_a_device_without_data_in_a_month_gets_no_run(world: World, home: Device, settings: Settings):
+    series = world.series("1.29.0", interval_s=3600)
+    other = world.device(series)
+    world.write((other, series, datetime(2024, 5, 1, tzinfo=UTC) + n * HOUR, 1) for n in range(48))
+    world.work_off()
+    compute(settings)
+    compute(settings, month="2024-03", devices=[other.sensor_id])
+    runs = world.rows("SELECT month FROM wattloom.disaggregation_run WHERE device_id = :d", d=other.sensor_id)
+    assert runs == [(date(2024, 5, 1),)]
+    # Even where a plan was made before its readings went away.
+    plan = {date(2024, 2, 1): [other.sensor_id, home.sensor_id]}
+    disaggregation.disaggregate_months(world.engine, plan, default_zone="UTC")
+    february = world.rows("SELECT device_id FROM wattloom.disaggregation_run WHERE month = '2024-02-01'")
+    assert february == [(home.sensor_id,)]
+
+
+def test_the_days_that_a_month_misses_are_expected_but_not_valid(world: World, settings: Settings):
+    series = world.series("1.29.0", interval_s=3600)
+    device = world.device(series)
+    world.write((device, series, datetime(2024, 5, 2, tzinfo=UTC) + n * HOUR, 1) for n in range(48))
+    world.work_off()
+    compute(settings)
+    ((expected, valid),) = world.rows(
+        "SELECT expected_intervals, valid_intervals FROM wattloom.disaggregation_run"
+    )
+    assert (expected, valid) == (744, 48)
+
+
+def test_a_result_goes_when_all_its_readings_were_deleted(world: World, home: Device, settings: Settings):
+    compute(settings)
+    ((series,),) = world.rows("SELECT series_id FROM wattloom.reading_channel")
+    world.execute(
+        "DELETE FROM wattloom.meter_reading WHERE \"timestamp\" >= '2024-04-30' AND \"timestamp\" < '2024-06-02'"
+    )
+    world.execute(
+        "INSERT INTO wattloom.reading_change (device_id, from_at, to_at) VALUES (:d, '2024-04-30', '2024-06-02')",
+        d=home.sensor_id,
+    )
+    world.work_off()
+    compute(settings)
+    months = world.rows("SELECT month FROM wattloom.disaggregation_run ORDER BY 1")
+    assert (date(2024, 5, 1),) not in months
+    assert due_of(world) == []
+    assert world.rows("SELECT * FROM wattloom.appliance_energy WHERE day >= '2024-05-01'") == []
+    assert world.rows("SELECT * FROM wattloom.day_change WHERE first_day < '2024-06-01'") == []
