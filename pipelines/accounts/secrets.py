@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -37,13 +38,15 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
-_NO_USER = hash_password(new_secret())
+@lru_cache(maxsize=1)
+def _nobody() -> str:
+    return hash_password(new_secret())
 
 
 def password_matches(password: str, stored: str | None) -> bool:
     """Check a password; takes as long for an unknown user (``stored`` None) as for a known one."""
     try:
-        return _HASHER.verify(stored or _NO_USER, password) and stored is not None
+        return _HASHER.verify(stored or _nobody(), password) and stored is not None
     except (Argon2Error, InvalidHashError):
         return False
 

@@ -3,7 +3,6 @@
 import argparse
 import json
 
-from pipelines.accounts.organizations import create_organization
 from pipelines.cli.database import require_head
 from pipelines.db.engine import engine_for, unit_of_work
 from pipelines.settings import Settings
@@ -19,6 +18,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_init(settings: Settings, chosen: argparse.Namespace) -> int:
     """Create the organization; what is printed is stored nowhere else."""
+    from pipelines.accounts.organizations import create_organization
+
     require_head(settings)
     with unit_of_work(engine_for(settings)) as connection:
         made = create_organization(connection, chosen.organization)
