@@ -1,6 +1,6 @@
 """Readings into interval energy: only what a change can have altered is derived again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import from_us
+from analytics.calendar import SECOND_US, from_us
 from analytics.overlaps import ChannelEnergy, IntervalEnergy, resolve_overlaps
 from analytics.registers import Channel, derive_channel
 from analytics.series import Direction
@@ -71,9 +71,10 @@ def _derive_batch(connection: sa.Connection, devices: Sequence[int], limits: Lim
     series = series_of_devices(connection, sorted({span[0] for span in changed}))
     series, spans = learn_spacings(connection, series, changed)
     windows = affected_windows(connection, spans, series)
-    channels = read_channels(connection, windows, series)
     _forget(connection, windows)
-    intervals = _store(connection, windows, channels)
+    intervals = sum(
+        _store(connection, group, read_channels(connection, group, series)) for group in _groups(windows, series)
+    )
     raw(connection).execute(
         """
         INSERT INTO wattloom.energy_change (device_id, from_at, to_at)
@@ -85,6 +86,25 @@ def _derive_batch(connection: sa.Connection, devices: Sequence[int], limits: Lim
     )
     settle_changes(connection, "reading_change", changes)
     return Derived(devices=len(series), windows=len(windows), intervals=intervals)
+
+
+_READINGS_AT_ONCE = 1_000_000
+
+
+def _groups(windows: Sequence[Window], series: Mapping[int, Sequence[DeviceSeries]]) -> Iterator[list[Window]]:
+    """Part windows so that about as many readings are in memory at once, however long the histories are."""
+    group: list[Window] = []
+    readings = 0.0
+    for window in windows:
+        length_s = (window.end_us - window.start_us) / SECOND_US
+        expected = sum(length_s / (s.interval_s or s.spacing_s or 900) for s in series[window.device_id])
+        if group and readings + expected > _READINGS_AT_ONCE:
+            yield group
+            group, readings = [], 0.0
+        group.append(window)
+        readings += expected
+    if group:
+        yield group
 
 
 def _columns(windows: Sequence[Window]) -> dict[str, list[int]]:

@@ -61,6 +61,21 @@ def before_series(connection: sa.Connection, row: Row) -> None:
         connection.execute(sa.delete(table).where(table.c.series_id == row["series_key"]))
 
 
+def before_type(connection: sa.Connection, row: Row) -> None:
+    """Derive the devices of a type again: without it they live in the default zone."""
+    device = tables.meter_device
+    mark_devices_changed(connection, sa.select(device.c.id).where(device.c.type_id == row["id"]))
+
+
+def before_config(connection: sa.Connection, row: Row) -> None:
+    """Derive the devices of a config again: without it they live in the default zone."""
+    device, kind = tables.meter_device, tables.meter_device_type
+    mark_devices_changed(
+        connection,
+        sa.select(device.c.id).join(kind, kind.c.id == device.c.type_id).where(kind.c.config_id == row["id"]),
+    )
+
+
 def before_organization(connection: sa.Connection, row: Row) -> None:
     """Delete an organization with everything it owns."""
     sensors = list(

@@ -147,6 +147,7 @@ CONFIG = Resource(
     links={"series": Link(table=tables.meter_device_config_series, own="config_id", other="series_id")},
     targets={"series": tables.meter_reading_series},
     after_write=_config_hook,
+    before_delete=deletion.before_config,
     extend=_series_info,
 )
 
@@ -173,6 +174,7 @@ TYPE = Resource(
     ),
     targets={"config": tables.meter_device_config},
     after_write=_type_hook,
+    before_delete=deletion.before_type,
 )
 
 _RATIOS = (

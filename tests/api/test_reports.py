@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines import clock, steps
 from pipelines.settings import Settings
@@ -448,3 +449,68 @@ def test_a_deleted_series_or_meter_leaves_no_energy_behind(fresh: Tenant, settin
     assert gone.ask("reports/monthly", year=2026, month=2).status_code == 404
     assert kept.ask("reports/monthly", year=2026, month=2).status_code == 403
     assert steps.check(settings=settings)["checks"] > 0
+
+
+def _stored_days(engine: sa.Engine, month: Month) -> dict[date, int]:
+    query = sa.text(
+        "SELECT day, energy_uwh FROM wattloom.daily_energy WHERE device_id = :sensor AND energy_uwh <> 0"
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query, {"sensor": month.home.meter["sensor_id"]})
+        return {row.day: row.energy_uwh for row in rows}
+
+
+def _days_in(month: Month, zone: str) -> dict[date, int]:
+    days: dict[date, int] = {}
+    for at, kwh in month.measured.items():
+        day = at.astimezone(ZoneInfo(zone)).date()
+        days[day] = days.get(day, 0) + int(kwh * 10**9)
+    return days
+
+
+def _to_new_york(tenant: Tenant, home: Home) -> None:
+    tenant.staff.patch(
+        f"{METERING}/meter-device-configs/{home.config['id']}", json={"timezone": "America/New_York"}
+    )
+
+
+def _to_another_type(tenant: Tenant, home: Home) -> None:
+    other = tenant.type(tenant.config(home.series, timezone="America/New_York"))
+    tenant.staff.patch(f"{METERING}/meter-devices/{home.meter['id']}", json={"type": other["id"]})
+
+
+def _to_another_config(tenant: Tenant, home: Home) -> None:
+    other = tenant.config(home.series, timezone="America/New_York")
+    tenant.staff.patch(f"{METERING}/meter-device-types/{home.type['id']}", json={"config": other["id"]})
+
+
+def _without_type(tenant: Tenant, home: Home) -> None:
+    assert tenant.staff.delete(f"{METERING}/meter-device-types/{home.type['id']}").status_code == 204
+
+
+def _without_config(tenant: Tenant, home: Home) -> None:
+    assert tenant.staff.delete(f"{METERING}/meter-device-configs/{home.config['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("change", "zone"),
+    [
+        (_to_new_york, "America/New_York"),
+        (_to_another_type, "America/New_York"),
+        (_to_another_config, "America/New_York"),
+        (_without_type, "UTC"),
+        (_without_config, "UTC"),
+    ],
+)
+def test_a_change_of_zone_moves_every_local_day(
+    tenant: Tenant, settings: Settings, engine: sa.Engine, change: Callable[[Tenant, Home], None], zone: str
+) -> None:
+    month = _measure(tenant, "Asia/Kolkata", date(2026, 2, 1), _never)
+    _compute(settings, month)
+    before = _stored_days(engine, month)
+
+    change(tenant, month.home)
+    _compute(settings, month)
+
+    assert before == _days_in(month, "Asia/Kolkata")
+    assert _stored_days(engine, month) == _days_in(month, zone)

@@ -176,4 +176,6 @@ def test_a_result_goes_when_all_its_readings_were_deleted(world: World, home: De
     assert (date(2024, 5, 1),) not in months
     assert due_of(world) == []
     assert world.rows("SELECT * FROM wattloom.appliance_energy WHERE day >= '2024-05-01'") == []
-    assert world.rows("SELECT * FROM wattloom.day_change WHERE first_day < '2024-06-01'") == []
+    assert (
+        world.rows("SELECT * FROM wattloom.day_change WHERE last_day BETWEEN '2024-05-01' AND '2024-05-31'") == []
+    )

@@ -87,7 +87,7 @@ def test_a_day_expects_as_many_intervals_as_its_hours_hold(world: World, zone, d
     world.execute(
         "UPDATE wattloom.interval_energy SET quality = 7, energy_uwh = 0 WHERE device_id = :d AND start_at = :at",
         d=device.sensor_id,
-        at=start + 100 * QUARTER,
+        at=start + 120 * QUARTER,
     )
     world.mark_energy_changed(device, start, start + 3 * DAY)
     world.refresh()
