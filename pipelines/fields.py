@@ -17,8 +17,8 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from pipelines import decimals
 from pipelines.errors import RejectedInput
-from pipelines.metering import decimals
 
 REQUIRED = "This field is required."
 NULL = "This field may not be null."

@@ -20,7 +20,9 @@ from pipelines.db.migrate import migrate
 from pipelines.settings import Settings
 
 # A slow machine is no failure; what a test may take is bounded by its examples and by pytest-timeout.
-hypothesis.settings.register_profile("wattloom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "wattloom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("wattloom")
 
 

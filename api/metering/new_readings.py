@@ -11,10 +11,10 @@ from litestar import Response, post
 from api import shapes
 from api.auth.access import METERING, AnyRequest, authorised, settings_of
 from pipelines import clock
+from pipelines.decimals import split_all
 from pipelines.errors import RejectedInput
 from pipelines.fields import EARLIEST, LATEST, Field, Kind, check_all
 from pipelines.metering.batches import NamedReadings
-from pipelines.metering.decimals import split_all
 from pipelines.metering.delivery import Code, Rejection, deliver
 from pipelines.metering.writer import Authorship
 

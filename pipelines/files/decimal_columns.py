@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipelines import decimals
 from pipelines.db.bulk import MAX_SCALE
 from pipelines.files.plan import BLANKS, Code
-from pipelines.metering import decimals
 
 DETAILS = {
     Code.MISSING_VALUE: "There is no value.",

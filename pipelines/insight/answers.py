@@ -16,7 +16,7 @@ from analytics.calendar import DayRange, is_monday_to_sunday, month_range
 from analytics.disaggregation.documents import disaggregation_document, month_weeks_document, sum_days
 from analytics.reports import CarbonFactors, EnergyUnit, PeriodDays, disconnection_percentage, report_document
 from pipelines.db.engine import raw
-from pipelines.errors import NotFound, RejectedInput
+from pipelines.errors import Forbidden, NotFound, RejectedInput
 from pipelines.fields import canonical_zone
 from pipelines.insight.due import is_due
 
@@ -63,7 +63,9 @@ def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_z
     Raises
     ------
     NotFound
-        Unknown, another organization's, or without any reading yet.
+        Unknown, or another organization's.
+    Forbidden
+        The device has sent nothing yet, which 003 tells from an unknown one.
     """
     row = (
         raw(connection)
@@ -74,7 +76,7 @@ def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_z
                 " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id"
                 " CROSS JOIN LATERAL (SELECT min(first_at) AS first_at, max(last_at) AS last_at"
                 "  FROM wattloom.reading_channel WHERE device_id = d.sensor_id) AS r"
-                f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE} AND r.first_at IS NOT NULL"
+                f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE}"
             ).encode(),
             {"organization": scope.organization, "staff": scope.staff, "sensor": sensor_id, "zone": default_zone},
         )
@@ -82,6 +84,8 @@ def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_z
     )
     if row is None:
         raise NotFound
+    if row[1] is None:
+        raise Forbidden("No data point of this device was received yet.")
     return Household(
         sensor_id=sensor_id, zone=ZoneInfo(canonical_zone(row[0])), first_event=row[1], last_event=row[2]
     )

@@ -8,8 +8,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipelines.db.engine import raw
+from pipelines.decimals import split_all
 from pipelines.metering.batches import NamedReadings
-from pipelines.metering.decimals import split_all
 from pipelines.metering.delivery import deliver
 from pipelines.metering.writer import Authorship
 

@@ -14,9 +14,9 @@ from pipelines import clock
 from pipelines.accounts.principals import Principal
 from pipelines.crud import visible_organizations
 from pipelines.db import tables
+from pipelines.decimals import split
 from pipelines.errors import NotFound, RejectedInput
 from pipelines.fields import Field, Kind, check_all
-from pipelines.metering.decimals import split
 from pipelines.metering.writer import Authorship, KeyedReadings, write_readings
 
 FIELDS = (

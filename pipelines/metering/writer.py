@@ -189,7 +189,10 @@ class _Merged:
 
 
 # Keeps the join to the batch's own channels: without it the planner walks the whole primary key from its start.
-_NEAR = 'm.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s) AND m."timestamp" BETWEEN %(first)s AND %(last)s'
+_NEAR = (
+    "m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)"
+    ' AND m."timestamp" BETWEEN %(first)s AND %(last)s'
+)
 _MERGE_SPANS = """
     SELECT device_id, (extract(epoch FROM min("timestamp")) * 1000000)::bigint,
            (extract(epoch FROM max("timestamp")) * 1000000)::bigint, count(*)

@@ -1,3 +1,4 @@
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -98,7 +99,8 @@ def processes(server: EmbeddedServer) -> set[int]:
 
 def kill(pids: set[int]) -> None:
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a child may end with its postmaster
+            os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{pid}/cwd").exists() for pid in pids):
         assert time.monotonic() < deadline

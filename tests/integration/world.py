@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from pipelines.db import tables
 from pipelines.db.engine import unit_of_work
+from pipelines.decimals import split_all
 from pipelines.insight import derive as derivation
 from pipelines.insight import refresh as refreshing
 from pipelines.insight.work import Limits
-from pipelines.metering.decimals import split_all
 from pipelines.metering.writer import Authorship, KeyedReadings, Written, write_readings
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)

@@ -60,9 +60,7 @@ def assert_is_sound(energy):
     digits=st.sampled_from([None, None, 3, 6]),
     interval_s=st.sampled_from([60, 900, 3600, 86400]),
 )
-def test_the_register_kernel_agrees_with_its_naive_twin(  # noqa: PLR0917 - hypothesis names them
-    data, spacings, factor, exponent, digits, interval_s
-):
+def test_the_register_kernel_agrees_with_its_naive_twin(data, spacings, factor, exponent, digits, interval_s):
     times_us = as_times(spacings)
     value = st.one_of(st.integers(0, 10**6), st.integers(9 * 10**5, 10**6), st.integers(-(2**63), 2**63 - 1))
     values = data.draw(st.lists(value, min_size=times_us.size, max_size=times_us.size))

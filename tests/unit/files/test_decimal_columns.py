@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import decimals
 from pipelines.files.decimal_columns import parse_decimals
 from pipelines.files.plan import BLANKS, Code
-from pipelines.metering import decimals
 
 _GRAMMAR = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _digits = st.text("0123456789", max_size=24)
