@@ -162,7 +162,7 @@ def test_the_days_that_a_month_misses_are_expected_but_not_valid(world: World, s
 
 def test_a_result_goes_when_all_its_readings_were_deleted(world: World, home: Device, settings: Settings):
     compute(settings)
-    ((series,),) = world.rows("SELECT series_id FROM wattloom.reading_channel")
+    ((_series,),) = world.rows("SELECT series_id FROM wattloom.reading_channel")
     world.execute(
         "DELETE FROM wattloom.meter_reading WHERE \"timestamp\" >= '2024-04-30' AND \"timestamp\" < '2024-06-02'"
     )

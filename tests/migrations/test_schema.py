@@ -125,7 +125,8 @@ def test_down_and_up_again_gives_the_same_shape(empty: sa.Engine):
         command.downgrade(_config(connection), "base")
     with empty.connect() as connection:
         left = connection.exec_driver_sql(
-            "SELECT count(*) FROM pg_tables WHERE schemaname IN ('wattloom', 'analyst') AND tablename <> 'alembic_version'"
+            "SELECT count(*) FROM pg_tables"
+            " WHERE schemaname IN ('wattloom', 'analyst') AND tablename <> 'alembic_version'"
         ).scalar()
     assert left == 0
     migrate(empty)
