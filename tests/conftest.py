@@ -19,9 +19,13 @@ from pipelines.db.engine import create_engine, unit_of_work
 from pipelines.db.migrate import migrate
 from pipelines.settings import Settings
 
-# A slow machine is no failure; what a test may take is bounded by its examples and by pytest-timeout.
+# A slow machine is no failure: what a test may take is bounded by its examples and by pytest-timeout. CI tries the
+# same examples every time; everyone else's runs go on looking for new ones.
 hypothesis.settings.register_profile(
-    "wattloom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "wattloom",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
 )
 hypothesis.settings.load_profile("wattloom")
 

@@ -184,10 +184,10 @@ def test_the_result_of_a_part_is_the_part_of_the_result(data, spacings, profile_
 
     def flow(first, last, window):
         """Derive from the readings between two register readings."""
-        inside = (profile_times >= times_us[first]) & (profile_times <= times_us[last])
-        # A profile interval lasts beyond its start: one more on either side.
-        context = np.flatnonzero(inside)
-        chosen = slice(max(context[0] - 1, 0), context[-1] + 2) if context.size else slice(0, 0)
+        # A profile interval lasts beyond its start: one more on either side, even where none starts inside.
+        before = int(np.searchsorted(profile_times, times_us[first])) - 1
+        beyond = int(np.searchsorted(profile_times, times_us[last], side="right")) + 1
+        chosen = slice(max(before, 0), beyond)
         profile = Channel(
             kind="interval",
             times_us=profile_times[chosen].astype(np.int64),

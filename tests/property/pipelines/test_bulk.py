@@ -114,6 +114,24 @@ def test_a_null_or_another_type_is_refused_and_never_misread(engine: sa.Engine, 
         copy_out(raw(connection), query, {"v": "int8"})
 
 
+def test_rows_stay_in_order_when_the_server_uses_workers(engine: sa.Engine):
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE public.shuffled AS SELECT n FROM generate_series(200000, 1, -1) AS n"
+        )
+        connection.exec_driver_sql("ANALYZE public.shuffled")
+    with unit_of_work(engine) as connection:
+        for setting, value in (
+            ("parallel_setup_cost", 0),
+            ("parallel_tuple_cost", 0),
+            ("min_parallel_table_scan_size", 0),
+            ("max_parallel_workers_per_gather", 4),
+        ):
+            connection.exec_driver_sql(f"SET LOCAL {setting} = {value}")
+        back = copy_out(raw(connection), "SELECT n FROM public.shuffled ORDER BY n", {"n": "int4"})
+    np.testing.assert_array_equal(back["n"], np.arange(1, 200_001))
+
+
 def test_parameters_of_a_bulk_read_are_bound_not_pasted(engine: sa.Engine):
     with unit_of_work(engine) as connection:
         back = copy_out(
