@@ -70,9 +70,9 @@ class CarbonFactors:
     ----------
     kgco2_per_kwh : Decimal, [kg/kWh]
         Default 0.519. Source: UK Standard Assessment Procedure SAP 2012, table 12, grid electricity;
-        it reproduces the original report (contract.md, T3).
+        it reproduces the household API's example report to every digit.
     kgco2_per_tree_day : Decimal, [kg/day]
-        Default 0.06034, about 22 kg a year. Source: the original report (contract.md, T4).
+        Default 0.06034, about 22 kg a year. Source: the same example report, to every digit.
     """
 
     kgco2_per_kwh: Decimal = Decimal("0.519")
@@ -110,7 +110,7 @@ def day_by_day_metrics(data: PeriodDays, *, period: Period = "month", unit: Ener
     unit : {'kwh', 'wh'}
         `wh` multiplies every energy by 1000 and changes nothing else.
 
-    Source: contract.md 3.8 and section 7, points 13 and 14.
+    Source: Voltaware HTTP API for smart meters, Reports; kWh as its examples have it, though its table says Wh.
     """
     per_unit = PRINTED_PER_UNIT[unit]
     printed = round_cumulatively(data.energy_uwh.tolist(), TEN_MWH_UWH)
@@ -159,7 +159,7 @@ def carbon_footprint(total_uwh: int, n_days: int, *, factors: CarbonFactors = Ca
     BrokenContractError
         There is no day in the period.
 
-    Source: contract.md, T3 and T4; 13.70671 kWh in 31 days give 7.11378249 and 3.803064.
+    Source: Voltaware HTTP API for smart meters, Reports: 13.70671 kWh in 31 days give 7.11378249 and 3.803064.
     """
     if n_days < 1:
         raise BrokenContractError(f"a period has at least one day: {n_days}")

@@ -43,7 +43,7 @@ def disaggregation_document(
     BrokenContractError
         A part is negative, or the parts do not add up to the total.
 
-    Source: contract.md 3.7, 3.8.
+    Source: Voltaware HTTP API for smart meters, Disaggregation and Reports.
     """
     return {
         "total_consumption": wh_from_mwh(total_mwh),
@@ -73,7 +73,7 @@ def month_weeks_document(
     BrokenContractError
         A part is negative or does not have a figure for each day of the month.
 
-    Source: contract.md 3.7.
+    Source: Voltaware HTTP API for smart meters, Month by Weeks.
     """
     days = days_of_month(year, month)
     total_mwh, _ = sum_days(days, days, day_parts_mwh)

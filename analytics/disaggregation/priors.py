@@ -4,7 +4,7 @@
 """
 
 FRIDGE_KWH_PER_YEAR = 261.0
-"""Mean use of a household's cold appliance [kWh/year]. Source: ECUK (disaggregation method, stage 2)."""
+"""Mean use of a household's cold appliance [kWh/year]. Source: Energy Consumption in the UK (ECUK)."""
 
 FRIDGE_MEAN_W = FRIDGE_KWH_PER_YEAR * 1000 / (365.25 * 24)
 """Mean power of one cold appliance, about 29.8 [W]."""

@@ -65,10 +65,7 @@ def _power_limit_w(times_us: Any, values: Any, exchanged: Any, uwh_per_step: Any
 
 @njit(cache=True)
 def _decimal_modulus(peak: Any, digits: Any, scale: Any) -> Any:
-    """Return 10**digits in steps, or for unknown digits the least that holds `peak`; 0 if too large.
-
-    Source: contract.md, section 7, point 12.
-    """
+    """Return 10**digits in steps, or for unknown digits the least that holds `peak`; 0 if too large."""
     modulus = scale * 10
     if digits != UNKNOWN:
         for _ in range(digits - 1):
@@ -87,8 +84,7 @@ def _decimal_modulus(peak: Any, digits: Any, scale: Any) -> Any:
 def _rollover_modulus(before: Any, after: Any, peak: Any, digits: Any, scale: Any, most_steps: Any) -> Any:
     """Return the first modulus that makes a fall a plausible rollover, else 0.
 
-    The binary counters of 24 and 32 bits, and of 23 bits in tenths (838860.7), exist in the field
-    (contract.md, section 6).
+    The binary counters of 24 and 32 bits, and of 23 bits in tenths (838860.7), exist in the field.
     """
     if after < 0:
         return 0

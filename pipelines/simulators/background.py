@@ -9,7 +9,7 @@ from pipelines.simulators.timeline import DAY_MIN, DayDice, Floats, PowerTrace, 
 
 HOUR_YEAR = 8766.0
 FRIDGE_PER_K = 0.03
-"""Relative growth of a fridge's energy per kelvin of the room; disaggregation.md, stage 2: 2-4 %/K."""
+"""Relative growth of a fridge's energy per kelvin of the room; 2-4 %/K are usual."""
 MIN_ROOM_C = 20.0
 BLOCK_MIN = 15
 

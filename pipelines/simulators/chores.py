@@ -10,7 +10,7 @@ from pipelines.simulators.timeline import DayDice, Flags, Floats, Ints, PowerTra
 SHOWER_MIN = 7
 SHOWER_DL_PER_MIN = 65
 """6.5 l/min at 40 °C; 0.85 showers a day and 8.5 l of the taps make 47 l per person, 1.5 to 2 kWh: below
-the 2.1 kWh of disaggregation.md, stage 5, whose 40 l are heated by 45 K."""
+a planning figure of 2.1 kWh, 40 l heated by 45 K."""
 USE_C = 40.0
 WATER_WH_PER_L_K = 1.163
 

@@ -140,8 +140,8 @@ def thermostat(
 def boiler_power_w(boiler: Boiler, weather: Weather, *, draws_wh: Floats) -> Floats:
     """Return the power of a tank's element [W]; it goes on when the tank is 6 K short, off when it is full.
 
-    Standing loss: 20 W and 0.15 W per litre, 1.4 kWh a day at 250 l (disaggregation.md, stage 5:
-    0.5-1.5 kWh).
+    Standing loss: 20 W and 0.15 W per litre, 1.4 kWh a day at 250 l (0.5-1.5 kWh
+    are usual).
     """
     is_used = np.ones(draws_wh.size, dtype=np.bool_)
     if boiler.off_above_c is not None:

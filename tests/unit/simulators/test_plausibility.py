@@ -72,12 +72,12 @@ def test_fridges_use_their_label_and_more_in_a_warm_room(year):
         label = sum(fridge.annual_kwh for fridge in household.fridges)
         assert kwh(year(household), "fridge") == pytest.approx(label, rel=0.08)
     label = sum(fridge.annual_kwh for fridge in KOLKATA_HOME.fridges)
-    # A mean room of 29 °C is 9 K above 20 °C, at 2-4 % per K (disaggregation.md, stage 2).
+    # A mean room of 29 °C is 9 K above 20 °C, at 2-4 % per K.
     assert 1.15 < kwh(year(KOLKATA_HOME), "fridge") / label < 1.4
 
 
 def test_hot_water_takes_one_and_a_half_to_two_and_a_half_kwh_per_person_and_day(year):
-    # disaggregation.md, stage 5: 2.1 kWh per person and day and 0.5-1.5 of loss.
+    # 2.1 kWh per person and day and 0.5-1.5 of loss.
     per_day = kwh(year(STOCKHOLM_HOUSE), "boiler") / 366
 
     assert 1.5 < (per_day - 1.4) / STOCKHOLM_HOUSE.people < 2.5
