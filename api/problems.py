@@ -25,6 +25,7 @@ from pipelines.errors import (
 )
 
 _LOG = logging.getLogger("wattloom.api")
+_NO_DATABASE = "The database does not answer; try again."
 STATUS: dict[type[WattloomError], HTTPStatus] = {
     RejectedInput: HTTPStatus.BAD_REQUEST,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
@@ -74,6 +75,9 @@ def _explain(request: Request[Any, Any, Any], error: Exception) -> tuple[HTTPSta
     if isinstance(error, RejectedInput):
         said = error.errors.get("detail")
         return STATUS[RejectedInput], " ".join(said) if said else str(error), error.errors
+    if isinstance(error, SourceUnavailable):
+        _LOG.error("%s", error)  # names the server, which is no business of whoever asks
+        return STATUS[SourceUnavailable], _NO_DATABASE, {}
     for family, status in STATUS.items():
         if isinstance(error, family):
             return status, str(error), {}
@@ -81,7 +85,7 @@ def _explain(request: Request[Any, Any, Any], error: Exception) -> tuple[HTTPSta
         return _explain_routing(request, error)
     if isinstance(error, PoolError | PoolTimeout | psycopg.OperationalError):
         _LOG.error("the database did not answer: %s", type(error).__name__)
-        return HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer; try again.", {}
+        return STATUS[SourceUnavailable], _NO_DATABASE, {}
     _log_bug(request, error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error happened on our side; it was logged.", {}
 
