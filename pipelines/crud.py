@@ -57,10 +57,6 @@ class Resource:
     before_delete: Callable[[sa.Connection, Row], None] | None = None
     extend: Callable[[sa.Connection, Sequence[Row]], None] | None = None
 
-    def field(self, name: str) -> Field:
-        """Return the field called ``name``."""
-        return next(f for f in self.fields if f.name == name)
-
 
 def visible_organizations(principal: Principal) -> sa.Select[tuple[UUID]]:
     """Return the organizations whose rows a caller sees: its own, and for staff also those it created."""
@@ -76,10 +72,6 @@ def scoped(resource: Resource, principal: Principal) -> sa.ColumnElement[bool]:
     return resource.table.c[resource.scope_column].in_(visible_organizations(principal))
 
 
-def _select(resource: Resource) -> sa.Select[Any]:
-    return sa.select(resource.table)
-
-
 def list_rows(
     connection: sa.Connection,
     resource: Resource,
@@ -93,7 +85,7 @@ def list_rows(
     where = [scoped(resource, principal), *conditions]
     count = connection.scalar(sa.select(sa.func.count()).select_from(resource.table).where(*where)) or 0
     order = (resource.table.c.id,) if resource.integer_id else (resource.table.c.created_at, resource.table.c.id)
-    rows = connection.execute(_select(resource).where(*where).order_by(*order).limit(limit).offset(offset))
+    rows = connection.execute(sa.select(resource.table).where(*where).order_by(*order).limit(limit).offset(offset))
     found = [dict(row._mapping) for row in rows]
     _complete(connection, resource, found)
     return count, found
@@ -109,7 +101,7 @@ def get_row(
     NotFound
         Unknown, or of another organization.
     """
-    query = _select(resource).where(scoped(resource, principal), resource.table.c.id == identifier)
+    query = sa.select(resource.table).where(scoped(resource, principal), resource.table.c.id == identifier)
     if lock:
         query = query.with_for_update(of=resource.table)
     row = connection.execute(query).one_or_none()
@@ -188,12 +180,8 @@ def _store(
     _check_references(connection, resource, values, organization)
     resource.before_write(connection, principal, values, before)
     now = clock.now()
-    columns = {
-        resource.field(n).stored_as: v
-        for n, v in values.items()
-        if n not in resource.links and _is_field(resource, n)
-    }
-    columns |= {n: v for n, v in values.items() if not _is_field(resource, n)}
+    stored_as = {f.name: f.stored_as for f in resource.fields}  # what a hook added is named as its column
+    columns = {stored_as.get(n, n): v for n, v in values.items() if n not in resource.links}
     columns["updated_at"] = now
     try:
         with connection.begin_nested():
@@ -211,20 +199,14 @@ def _store(
         raise _explained(resource, error) from None
     stored = get_row(connection, resource, principal, identifier)
     resource.after_write(connection, principal, stored, before)
-    if resource.extend is not None:
-        resource.extend(connection, [stored])
     return stored
-
-
-def _is_field(resource: Resource, name: str) -> bool:
-    return any(f.name == name for f in resource.fields)
 
 
 def _settle_organization(
     connection: sa.Connection, resource: Resource, principal: Principal, values: Row, before: Row | None
 ) -> None:
     """Check that a sent organization is one of the caller's; an optional one that is left out is the caller's own."""
-    if not _is_field(resource, "organization"):
+    if all(f.name != "organization" for f in resource.fields):
         return
     if values.get("organization") is None:
         values.pop("organization", None)

@@ -15,7 +15,7 @@ from api.auth.access import SENSORS, AnyRequest, authorised, settings_of
 from pipelines import clock
 from pipelines.errors import NotFound, RejectedInput
 from pipelines.insight import answers
-from pipelines.insight.answers import Household, Period, Scope, StoredDays
+from pipelines.insight.answers import Household, Period, StoredDays
 
 _HIGHEST_SENSOR = 2**31 - 1
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -27,9 +27,8 @@ def _household(request: AnyRequest, device_id: str) -> Iterator[tuple[sa.Connect
         sensor = shapes.identifier(device_id, integer=True)
         if not isinstance(sensor, int) or sensor > _HIGHEST_SENSOR:
             raise NotFound
-        scope = Scope(organization=principal.organization_id, staff=principal.is_staff)
         zone = settings_of(request).default_meter_timezone
-        yield connection, answers.household(connection, scope, sensor, zone)
+        yield connection, answers.household(connection, principal, sensor, zone)
 
 
 def _whole(request: AnyRequest, name: str, low: int, high: int) -> int:
@@ -83,8 +82,7 @@ def _answer(
 def list_sensors(request: AnyRequest) -> Response[bytes]:
     """List the ids of all devices that have sent at least one reading."""
     with authorised(request, SENSORS) as (connection, principal):
-        scope = Scope(organization=principal.organization_id, staff=principal.is_staff)
-        return shapes.json_response(answers.sensors(connection, scope))
+        return shapes.json_response(answers.sensors(connection, principal))
 
 
 @get("/{device_id:str}", name="sensor", sync_to_thread=True)

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,15 +14,15 @@ import sqlalchemy as sa
 from analytics.calendar import DayRange, is_monday_to_sunday, month_range
 from analytics.disaggregation.documents import disaggregation_document, month_weeks_document, sum_days
 from analytics.reports import CarbonFactors, EnergyUnit, PeriodDays, disconnection_percentage, report_document
+from pipelines.accounts.principals import Principal
+from pipelines.crud import visible_organizations
+from pipelines.db import tables
 from pipelines.db.engine import raw
 from pipelines.errors import Forbidden, NotFound, RejectedInput
-from pipelines.fields import canonical_zone
 from pipelines.insight.due import is_due
+from pipelines.insight.zones import zones_of_devices
 
-_VISIBLE = (
-    "d.organization_id IN (SELECT id FROM wattloom.organization WHERE id = %(organization)s"
-    " OR (%(staff)s AND created_by_id = %(organization)s))"
-)
+_DEVICE, _CHANNEL = tables.meter_device, tables.reading_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,29 +35,17 @@ class Household:
     last_event: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """Whose devices may be seen: an organization's, and for staff those of organizations it created."""
-
-    organization: UUID
-    staff: bool
-
-
-def sensors(connection: sa.Connection, scope: Scope) -> list[int]:
-    """Return the ids of all devices with at least one reading."""
-    rows = raw(connection).execute(
-        (
-            f"SELECT d.sensor_id FROM wattloom.meter_device AS d WHERE {_VISIBLE} AND EXISTS (SELECT"
-            " FROM wattloom.reading_channel AS c WHERE c.device_id = d.sensor_id AND c.first_at IS NOT NULL)"
-            " ORDER BY d.sensor_id"
-        ).encode(),
-        {"organization": scope.organization, "staff": scope.staff},
+def sensors(connection: sa.Connection, principal: Principal) -> list[int]:
+    """Return the ids of all the caller's devices with at least one reading."""
+    has_readings = sa.exists().where(_CHANNEL.c.device_id == _DEVICE.c.sensor_id, _CHANNEL.c.first_at.is_not(None))
+    query = sa.select(_DEVICE.c.sensor_id).where(
+        _DEVICE.c.organization_id.in_(visible_organizations(principal)), has_readings
     )
-    return [sensor for (sensor,) in rows]
+    return list(connection.scalars(query.order_by(_DEVICE.c.sensor_id)))
 
 
-def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_zone: str) -> Household:
-    """Return one device with its zone and the span of its readings.
+def household(connection: sa.Connection, principal: Principal, sensor_id: int, default_zone: str) -> Household:
+    """Return one of the caller's devices with its zone and the span of its readings.
 
     Raises
     ------
@@ -67,28 +54,20 @@ def household(connection: sa.Connection, scope: Scope, sensor_id: int, default_z
     Forbidden
         The device has sent nothing yet, which 003 tells from an unknown one.
     """
-    row = (
-        raw(connection)
-        .execute(
-            (
-                "SELECT coalesce(c.timezone, %(zone)s), r.first_at, r.last_at FROM wattloom.meter_device AS d"
-                " LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id"
-                " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id"
-                " CROSS JOIN LATERAL (SELECT min(first_at) AS first_at, max(last_at) AS last_at"
-                "  FROM wattloom.reading_channel WHERE device_id = d.sensor_id) AS r"
-                f" WHERE d.sensor_id = %(sensor)s AND {_VISIBLE}"
-            ).encode(),
-            {"organization": scope.organization, "staff": scope.staff, "sensor": sensor_id, "zone": default_zone},
-        )
-        .fetchone()
-    )
+    first, last = sa.func.min(_CHANNEL.c.first_at), sa.func.max(_CHANNEL.c.last_at)
+    row = connection.execute(
+        sa.select(first, last)
+        .select_from(_DEVICE)
+        .outerjoin(_CHANNEL, _CHANNEL.c.device_id == _DEVICE.c.sensor_id)
+        .where(_DEVICE.c.sensor_id == sensor_id, _DEVICE.c.organization_id.in_(visible_organizations(principal)))
+        .group_by(_DEVICE.c.sensor_id)
+    ).one_or_none()
     if row is None:
         raise NotFound
-    if row[1] is None:
+    if row[0] is None:
         raise Forbidden("No data point of this device was received yet.")
-    return Household(
-        sensor_id=sensor_id, zone=ZoneInfo(canonical_zone(row[0])), first_event=row[1], last_event=row[2]
-    )
+    zone = zones_of_devices(connection, [sensor_id], default_zone)[sensor_id]
+    return Household(sensor_id=sensor_id, zone=zone, first_event=row[0], last_event=row[1])
 
 
 @dataclass(frozen=True, kw_only=True)

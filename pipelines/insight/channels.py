@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from analytics.registers import DEFAULT_MAX_POWER_W, Channel
 from pipelines.db.bulk import copy_out
 from pipelines.db.engine import raw
-from pipelines.insight.device_series import DeviceSeries, instant, us
+from pipelines.db.instants import instant, us
+from pipelines.insight.device_series import DeviceSeries
 from pipelines.insight.spacing import local_cadences
 from pipelines.insight.windows import Window
 

@@ -14,6 +14,7 @@ from analytics.registers import Channel, derive_channel
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in
 from pipelines.db.engine import raw, unit_of_work
+from pipelines.db.instants import instant
 from pipelines.insight.channels import read_channels
 from pipelines.insight.device_series import DeviceSeries, series_of_devices
 from pipelines.insight.spacing import learn_spacings
@@ -76,10 +77,9 @@ def _derive_batch(connection: sa.Connection, devices: Sequence[int], limits: Lim
         _store(connection, group, read_channels(connection, group, series)) for group in _groups(windows, series)
     )
     raw(connection).execute(
-        """
+        f"""
         INSERT INTO wattloom.energy_change (device_id, from_at, to_at)
-        SELECT device_id, timestamptz 'epoch' + start_us * interval '1 microsecond',
-               timestamptz 'epoch' + end_us * interval '1 microsecond'
+        SELECT device_id, {instant("start_us")}, {instant("end_us")}
         FROM unnest(%(device)s::int4[], %(start)s::int8[], %(end)s::int8[]) AS w (device_id, start_us, end_us)
         """,
         _columns(windows),

@@ -9,16 +9,6 @@ from analytics.series import EnergySeries, energy_series
 from pipelines.db.engine import raw
 
 
-def instant(expression: str) -> str:
-    """Return SQL for the instant of a number of microseconds since the epoch."""
-    return f"timestamptz 'epoch' + {expression} * interval '1 microsecond'"
-
-
-def us(expression: str) -> str:
-    """Return SQL for the microseconds since the epoch of an instant."""
-    return f"(extract(epoch FROM {expression}) * 1000000)::bigint"
-
-
 @dataclass(frozen=True, kw_only=True)
 class DeviceSeries:
     """A series of a device that carries energy, with the ratios that apply to it.

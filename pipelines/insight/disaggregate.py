@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 import sqlalchemy as sa
 
 from analytics.calendar import SECOND_US, day_edges_us, from_us, month_range
@@ -233,7 +235,7 @@ def _store(
     _copy_rows(cursor, "appliance_energy (device_id, day, appliance_key, energy_mwh)", parts)
 
 
-def _copy_rows(cursor: object, target: str, rows: Sequence[tuple[object, ...]]) -> None:
-    with cursor.copy(f"COPY wattloom.{target} FROM STDIN") as copy:  # type: ignore[attr-defined]
+def _copy_rows(cursor: psycopg.Cursor[Any], target: str, rows: Sequence[tuple[object, ...]]) -> None:
+    with cursor.copy(f"COPY wattloom.{target} FROM STDIN".encode()) as copy:
         for row in rows:
             copy.write_row(row)

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from analytics.cadence import cadences
 from analytics.registers import infer_interval_s
 from pipelines.db.engine import raw
-from pipelines.insight.device_series import DeviceSeries, instant, us
+from pipelines.db.instants import instant, us
+from pipelines.insight.device_series import DeviceSeries
 
 SAMPLE = 192
 _Series = Mapping[int, Sequence[DeviceSeries]]

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from analytics.calendar import SECOND_US
 from pipelines.db.engine import raw
-from pipelines.insight.device_series import DeviceSeries, instant, us
+from pipelines.db.instants import instant, us
+from pipelines.insight.device_series import DeviceSeries
 
 _DAY_US = 86_400_000_000
 _Spans = Sequence[tuple[int, int, int]]

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.db.engine import raw
+from pipelines.db.instants import us
 
 _LOCK_SPACE = 7761
 _DEVICES_AT_ONCE = 25
@@ -65,8 +66,7 @@ def lock_devices(connection: sa.Connection, devices: Sequence[int]) -> list[int]
 def claim_changes(connection: sa.Connection, log: str, devices: Sequence[int], limits: Limits) -> list[Change]:
     """Read the logged changes of locked devices; ``settle_changes`` removes them in the same transaction."""
     rows = raw(connection).execute(
-        "SELECT id, device_id, (extract(epoch FROM from_at) * 1000000)::bigint,"
-        f" (extract(epoch FROM to_at) * 1000000)::bigint FROM wattloom.{log}"
+        f"SELECT id, device_id, {us('from_at')}, {us('to_at')} FROM wattloom.{log}"
         " WHERE device_id = ANY(%(devices)s) AND from_at < %(end)s AND to_at >= %(start)s ORDER BY device_id, from_at",
         _parameters(limits) | {"devices": list(devices)},
     )

@@ -8,7 +8,13 @@ import sqlalchemy as sa
 
 from pipelines.crud import Row
 from pipelines.db import tables
-from pipelines.metering.changes import mark_devices_changed
+from pipelines.db.timescale import has_community_features
+from pipelines.metering.changes import (
+    devices_of_config,
+    devices_of_series,
+    devices_of_type,
+    mark_devices_changed,
+)
 
 _OF_DEVICE = (
     tables.meter_reading,
@@ -31,14 +37,10 @@ def delete_traces(connection: sa.Connection, sensors: list[int]) -> None:
         return
     for table in _OF_DEVICE:
         connection.execute(sa.delete(table).where(table.c.device_id.in_(sensors)))
+    if has_community_features(connection):  # a continuous aggregate forgets them at its next refresh
+        return
     for rollup in ("energy_hourly_v1", "energy_daily_utc_v1"):
-        kind = connection.scalar(
-            sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": f"wattloom.{rollup}"}
-        )
-        if kind in {"r", b"r"}:  # a continuous aggregate forgets them at its next refresh
-            connection.execute(
-                sa.text(f"DELETE FROM wattloom.{rollup} WHERE device_id = ANY(:ids)"), {"ids": sensors}
-            )
+        connection.execute(sa.text(f"DELETE FROM wattloom.{rollup} WHERE device_id = ANY(:ids)"), {"ids": sensors})
 
 
 def before_device(connection: sa.Connection, row: Row) -> None:
@@ -49,13 +51,7 @@ def before_device(connection: sa.Connection, row: Row) -> None:
 
 def before_series(connection: sa.Connection, row: Row) -> None:
     """Delete a series with its readings; the energy of their devices is derived again without them."""
-    channel, device = tables.reading_channel, tables.meter_device
-    affected = (
-        sa.select(device.c.id)
-        .join(channel, channel.c.device_id == device.c.sensor_id)
-        .where(channel.c.series_id == row["series_key"])
-    )
-    mark_devices_changed(connection, affected)
+    mark_devices_changed(connection, devices_of_series(row["series_key"]))
     connection.execute(sa.delete(tables.meter_reading_series).where(tables.meter_reading_series.c.id == row["id"]))
     for table in (tables.meter_reading, tables.meter_reading_version):
         connection.execute(sa.delete(table).where(table.c.series_id == row["series_key"]))
@@ -63,17 +59,12 @@ def before_series(connection: sa.Connection, row: Row) -> None:
 
 def before_type(connection: sa.Connection, row: Row) -> None:
     """Derive the devices of a type again: without it they live in the default zone."""
-    device = tables.meter_device
-    mark_devices_changed(connection, sa.select(device.c.id).where(device.c.type_id == row["id"]))
+    mark_devices_changed(connection, devices_of_type(row["id"]))
 
 
 def before_config(connection: sa.Connection, row: Row) -> None:
     """Derive the devices of a config again: without it they live in the default zone."""
-    device, kind = tables.meter_device, tables.meter_device_type
-    mark_devices_changed(
-        connection,
-        sa.select(device.c.id).join(kind, kind.c.id == device.c.type_id).where(kind.c.config_id == row["id"]),
-    )
+    mark_devices_changed(connection, devices_of_config(row["id"]))
 
 
 def before_organization(connection: sa.Connection, row: Row) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipelines.db.engine import raw
+from pipelines.db.instants import us
 from pipelines.decimals import split_all
 from pipelines.metering.batches import NamedReadings
 from pipelines.metering.delivery import deliver
@@ -15,9 +16,9 @@ from pipelines.metering.writer import Authorship
 
 _PROMOTED_AT_ONCE = 50_000
 
-_PROMOTABLE = """
+_PROMOTABLE = f"""
     SELECT s.id, s.meter_device_name, s.series_name,
-           (extract(epoch FROM s."timestamp") * 1000000)::bigint, s.value, s.created_at
+           {us('s."timestamp"')}, s.value, s.created_at
     FROM wattloom.staged_meter_reading AS s
     JOIN wattloom.meter_device AS d ON (d.organization_id, d.name) = (s.organization_id, s.meter_device_name)
     WHERE s.organization_id = %(organization)s AND (%(meters)s::text[] IS NULL OR d.name = ANY(%(meters)s))

@@ -14,7 +14,12 @@ from pipelines.db import tables
 from pipelines.errors import RejectedInput
 from pipelines.fields import Field, Kind
 from pipelines.metering import deletion, promotion
-from pipelines.metering.changes import mark_devices_changed
+from pipelines.metering.changes import (
+    devices_of_config,
+    devices_of_series,
+    devices_of_type,
+    mark_devices_changed,
+)
 
 PROTOCOLS = ("dlms-cosem", "iec62056-21", "i-flag", "mbus", "modbus", "lis-200")
 SERIES_KINDS = ("cumulative", "interval", "instantaneous")
@@ -47,13 +52,7 @@ def _series_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
         "name",
     )
     if any(stored[name] != before[name] for name in meaning):
-        channel, device = tables.reading_channel, tables.meter_device
-        mark_devices_changed(
-            connection,
-            sa.select(device.c.id)
-            .join(channel, channel.c.device_id == device.c.sensor_id)
-            .where(channel.c.series_id == stored["series_key"]),
-        )
+        mark_devices_changed(connection, devices_of_series(stored["series_key"]))
     if stored["name"] != before["name"]:
         promotion.promote(connection, _organization_of(stored), at=clock.now())
 
@@ -104,14 +103,8 @@ def _config_hook(connection: sa.Connection, _principal: Principal, stored: Row, 
     """Derive again where a changed zone moves local days; promote what a longer list of series admits."""
     if before is None:
         return
-    device, kind = tables.meter_device, tables.meter_device_type
     if stored["timezone"] != before["timezone"]:
-        mark_devices_changed(
-            connection,
-            sa.select(device.c.id)
-            .join(kind, kind.c.id == device.c.type_id)
-            .where(kind.c.config_id == stored["id"]),
-        )
+        mark_devices_changed(connection, devices_of_config(stored["id"]))
     if set(stored["series"]) - set(before["series"]):
         promotion.promote(connection, _organization_of(stored), at=clock.now())
 
@@ -155,8 +148,7 @@ CONFIG = Resource(
 def _type_hook(connection: sa.Connection, _principal: Principal, stored: Row, before: Row | None) -> None:
     """Another config means another zone and other series."""
     if before is not None and stored["config_id"] != before["config_id"]:
-        device = tables.meter_device
-        mark_devices_changed(connection, sa.select(device.c.id).where(device.c.type_id == stored["id"]))
+        mark_devices_changed(connection, devices_of_type(stored["id"]))
         promotion.promote(connection, _organization_of(stored), at=clock.now())
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from pipelines.db.bulk import copy_in
 from pipelines.db.engine import raw
+from pipelines.db.instants import instant, us
 
 Int64 = npt.NDArray[np.int64]
 _NEVER_FIRST = np.iinfo(np.int64).max
@@ -119,9 +120,8 @@ def _keys(channels: Int64) -> dict[str, list[int]]:
     return {"devices": (channels >> 32).tolist(), "series": (channels & 0xFFFF_FFFF).tolist()}
 
 
-_SELECT_CHANNELS = """
-    SELECT c.device_id, c.series_id,
-           (extract(epoch FROM c.first_at) * 1000000)::bigint, (extract(epoch FROM c.last_at) * 1000000)::bigint
+_SELECT_CHANNELS = f"""
+    SELECT c.device_id, c.series_id, {us("c.first_at")}, {us("c.last_at")}
     FROM unnest(%(devices)s::int4[], %(series)s::int4[]) AS k (device_id, series_id)
     JOIN wattloom.reading_channel AS c USING (device_id, series_id)
     ORDER BY c.device_id, c.series_id
@@ -193,9 +193,8 @@ _NEAR = (
     "m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)"
     ' AND m."timestamp" BETWEEN %(first)s AND %(last)s'
 )
-_MERGE_SPANS = """
-    SELECT device_id, (extract(epoch FROM min("timestamp")) * 1000000)::bigint,
-           (extract(epoch FROM max("timestamp")) * 1000000)::bigint, count(*)
+_MERGE_SPANS = f"""
+    SELECT device_id, {us('min("timestamp")')}, {us('max("timestamp")')}, count(*)
     FROM changed GROUP BY device_id
 """
 _KEEP_REPLACED = f"""
@@ -277,9 +276,6 @@ def _spans(device_id: npt.NDArray[np.int32], times_us: Int64) -> list[tuple[int,
     return list(zip(devices.tolist(), first.tolist(), last.tolist(), strict=True))
 
 
-_FROM_MICROSECONDS = "timestamptz 'epoch' + {} * interval '1 microsecond'"
-
-
 def _widen_channels(
     connection: sa.Connection,
     channels: Int64,
@@ -296,7 +292,7 @@ def _widen_channels(
         raw(connection).execute(
             f"""
             UPDATE wattloom.reading_channel AS c
-            SET first_at = {_FROM_MICROSECONDS.format("k.first_us")}, last_at = {_FROM_MICROSECONDS.format("k.last_us")}
+            SET first_at = {instant("k.first_us")}, last_at = {instant("k.last_us")}
             FROM unnest(%(devices)s::int4[], %(series)s::int4[], %(first)s::int8[], %(last)s::int8[])
                 AS k (device_id, series_id, first_us, last_us)
             WHERE (c.device_id, c.series_id) = (k.device_id, k.series_id)
@@ -315,7 +311,7 @@ def _log_changes(connection: sa.Connection, changes: list[list[tuple[int, int, i
         raw(connection).execute(
             f"""
             INSERT INTO wattloom.reading_change (device_id, from_at, to_at)
-            SELECT device_id, {_FROM_MICROSECONDS.format("first_us")}, {_FROM_MICROSECONDS.format("last_us")}
+            SELECT device_id, {instant("first_us")}, {instant("last_us")}
             FROM unnest(%(devices)s::int4[], %(first)s::int8[], %(last)s::int8[]) AS k (device_id, first_us, last_us)
             """,
             {
