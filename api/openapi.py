@@ -26,6 +26,8 @@ _FORMATS: dict[Kind, Schema] = {
     Kind.URI: {"type": "string", "format": "uri"},
     Kind.OBJECT: {"type": "object"},
     Kind.OBJECTS: {"type": "array", "items": {"type": "object"}},
+    Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
+    Kind.LOCAL_DATETIME: {"type": "string", "format": "date-time"},
 }
 _STAMP: Schema = {"type": "string", "format": "date-time", "readOnly": True}
 _Security = list[dict[str, list[str]]]

@@ -44,6 +44,8 @@ class Kind(StrEnum):
     URI = "uri"
     OBJECT = "object"
     OBJECTS = "objects"
+    TEXTS = "texts"
+    LOCAL_DATETIME = "local datetime"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +229,23 @@ def _objects(field: Field, value: Any) -> list[dict[str, Any]]:
     return [_object(field, item) for item in value]
 
 
+def _texts(field: Field, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError('Expected a list of items but got type "' + type(value).__name__ + '".')  # noqa: TRY004
+    return [_string(field, item) for item in value]
+
+
+def _local_datetime(_field: Field, value: Any) -> datetime:
+    """Return an instant as it was meant: with its offset, or naive, which is a meter's own time."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise ValueError("Datetime has wrong format: use ISO 8601, such as 2026-03-01T00:15:00.") from None
+    if not EARLIEST.year <= at.year < LATEST.year:
+        raise ValueError("Datetime is out of range: the year must lie from 1970 to 2099.")
+    return at
+
+
 _CHECKS = {
     Kind.STRING: _string,
     Kind.BOOLEAN: _boolean,
@@ -239,6 +258,8 @@ _CHECKS = {
     Kind.URI: _uri,
     Kind.OBJECT: _object,
     Kind.OBJECTS: _objects,
+    Kind.TEXTS: _texts,
+    Kind.LOCAL_DATETIME: _local_datetime,
 }
 
 

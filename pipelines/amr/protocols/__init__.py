@@ -1,0 +1,1 @@
+"""One package a protocol; none knows another, and none does I/O."""
