@@ -40,6 +40,33 @@ def _text(name: str, size: int, *, nullable: bool = False, unique: bool = False)
     return sa.Column(name, sa.String(size), nullable=nullable, unique=unique)
 
 
+def _count(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0"))
+
+
+def _key(name: str, kind: type[sa.Integer | sa.Date] = sa.Integer) -> sa.Column[object]:
+    return sa.Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _of_sensor(name: str) -> sa.Column[object]:
+    target = sa.ForeignKey(f"{SCHEMA}.meter_device.sensor_id", ondelete="CASCADE")
+    return sa.Column(name, sa.Integer, target, primary_key=True, autoincrement=False)
+
+
+def _link(name: str, **ends: str) -> sa.Table:
+    """Return the table of a many-to-many relation: two references that together are the key."""
+    columns = [
+        sa.Column(
+            column,
+            UUID(as_uuid=True),
+            sa.ForeignKey(f"{SCHEMA}.{target}.id", ondelete="CASCADE"),
+            primary_key=True,
+        )
+        for column, target in ends.items()
+    ]
+    return _table(name, *columns)
+
+
 organization = _table(
     "organization",
     _id(),
@@ -132,20 +159,8 @@ meter_device_config = _table(
     _at("created_at"),
     _at("updated_at"),
 )
-meter_device_config_series = _table(
-    "meter_device_config_series",
-    sa.Column(
-        "config_id",
-        UUID(as_uuid=True),
-        sa.ForeignKey(f"{SCHEMA}.meter_device_config.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    sa.Column(
-        "series_id",
-        UUID(as_uuid=True),
-        sa.ForeignKey(f"{SCHEMA}.meter_reading_series.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+meter_device_config_series = _link(
+    "meter_device_config_series", config_id="meter_device_config", series_id="meter_reading_series"
 )
 meter_device_type = _table(
     "meter_device_type",
@@ -159,6 +174,62 @@ meter_device_type = _table(
     _at("created_at"),
     _at("updated_at"),
 )
+sim_card = _table(
+    "sim_card",
+    _id(),
+    _reference("organization_id", "organization.id"),
+    _text("iccid", 20),
+    _text("imsi", 15),
+    _text("ip_address", 45, nullable=True),
+    _text("phone_number", 30, nullable=True),
+    _text("external_system_link", 200, nullable=True),
+    _at("created_at"),
+    _at("updated_at"),
+)
+network_interface = _table(
+    "network_interface",
+    _id(),
+    _reference("organization_id", "organization.id"),
+    _text("static_ip_address", 45, nullable=True),
+    _text("fqdn", 200, nullable=True),
+    sa.Column("port", sa.Integer),
+    _reference("sim_id", "sim_card.id", nullable=True, on_delete="SET NULL"),
+    _flag("can_block", "true"),
+    _text("blocked_by", 100, nullable=True),
+    _at("blocked_at", nullable=True),
+    _at("blocked_until", nullable=True),
+    sa.Column("lease_token", UUID(as_uuid=True)),
+    _count("failures"),
+    _at("circuit_open_until", nullable=True),
+    _at("created_at"),
+    _at("updated_at"),
+)
+amr_task = _table(
+    "amr_task",
+    _id(),
+    _reference("organization_id", "organization.id"),
+    _text("name", 150),
+    sa.Column("description", sa.String(500), nullable=False, server_default=""),
+    _flag("is_active", "true"),
+    _text("schedule", 9),
+    _count("run_offset_seconds"),
+    _text("meter_execution_type", 20),
+    _text("task_call", 50),
+    sa.Column("task_kwargs", JSONB(none_as_null=True)),
+    _at("created_at"),
+    _at("updated_at"),
+)
+amr_task_group = _table(
+    "amr_task_group",
+    _id(),
+    _reference("organization_id", "organization.id"),
+    _text("name", 150),
+    sa.Column("description", sa.String(500), nullable=False, server_default=""),
+    _at("created_at"),
+    _at("updated_at"),
+)
+amr_task_group_task = _link("amr_task_group_task", group_id="amr_task_group", task_id="amr_task")
+
 meter_device = _table(
     "meter_device",
     _id(),
@@ -180,7 +251,94 @@ meter_device = _table(
     sa.Column("disconnector_status", sa.SmallInteger),
     _at("created_at"),
     _at("updated_at"),
+    _reference("network_interface_id", "network_interface.id", nullable=True, on_delete="SET NULL"),
     sa.UniqueConstraint("organization_id", "name"),
+)
+meter_device_task_group = _link("meter_device_task_group", device_id="meter_device", group_id="amr_task_group")
+meter_device_task = _link("meter_device_task", device_id="meter_device", task_id="amr_task")
+organization_key = _table(
+    "organization_key",
+    sa.Column(
+        "organization_id",
+        UUID(as_uuid=True),
+        sa.ForeignKey(f"{SCHEMA}.organization.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    _key("version"),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    _at("created_at"),
+)
+meter_security_key = _table(
+    "meter_security_key",
+    _id(),
+    _reference("organization_id", "organization.id"),
+    _reference("meter_device_id", "meter_device.id"),
+    sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("iec62056_21_password", sa.LargeBinary),
+    sa.Column("dlms_global_unicast_encryption_key", sa.LargeBinary),
+    sa.Column("dlms_global_broadcast_encryption_key", sa.LargeBinary),
+    sa.Column("dlms_master_key", sa.LargeBinary),
+    sa.Column("dlms_global_authentication_key", sa.LargeBinary),
+    _at("created_at"),
+    _at("updated_at"),
+)
+amr_job = _table(
+    "amr_job",
+    _number_id(sa.BigInteger),
+    _reference("organization_id", "organization.id"),
+    _reference("meter_device_id", "meter_device.id"),
+    _reference("amr_task_id", "amr_task.id", nullable=True, on_delete="SET NULL"),
+    _at("tick"),
+    _at("due_at"),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+    _text("meter_execution_type", 20),
+    _text("task_call", 50),
+    sa.Column("task_kwargs", JSONB(none_as_null=True)),
+    sa.Column("state", sa.String(8), nullable=False, server_default="waiting"),
+    sa.Column("attempt", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+    _text("reason", 32, nullable=True),
+    _text("detail", 500, nullable=True),
+    sa.Column("claim_token", UUID(as_uuid=True)),
+    _at("claimed_until", nullable=True),
+    _at("started_at", nullable=True),
+    _at("finished_at", nullable=True),
+    _count("readings_found"),
+    _count("readings_stored"),
+    _count("readings_rejected"),
+    _at("created_at"),
+    _at("updated_at"),
+    sa.UniqueConstraint("amr_task_id", "meter_device_id", "tick"),
+)
+amr_watermark = _table(
+    "amr_watermark",
+    _of_sensor("device_id"),
+    sa.Column("archive", sa.String(100), primary_key=True),
+    _at("read_until"),
+    _at("updated_at"),
+)
+amr_meter_state = _table(
+    "amr_meter_state",
+    _of_sensor("device_id"),
+    sa.Column("invocation_counter", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("clock_drift_s", sa.Numeric(12, 3)),
+    _at("clock_seen_at", nullable=True),
+    _at("authentication_failed_at", nullable=True),
+    _at("updated_at"),
+)
+quarantined_message = _table(
+    "quarantined_message",
+    _number_id(sa.BigInteger),
+    _reference("organization_id", "organization.id", nullable=True),
+    _text("client_id", 64, nullable=True),
+    _text("topic", 250),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("row_number", sa.Integer),
+    _text("code", 32),
+    _text("detail", 500),
+    _at("received_at"),
+    _at("created_at"),
+    _at("updated_at"),
 )
 meter_device_exchange = _table(
     "meter_device_exchange",
@@ -214,11 +372,6 @@ staged_meter_reading = _table(
     sa.UniqueConstraint("organization_id", "meter_device_name", "series_name", "timestamp"),
 )
 
-
-def _key(name: str, kind: type[sa.Integer | sa.Date] = sa.Integer) -> sa.Column[object]:
-    return sa.Column(name, kind, primary_key=True, autoincrement=False)
-
-
 meter_reading = _table(
     "meter_reading",
     _key("device_id"),
@@ -242,13 +395,7 @@ meter_reading_version = _table(
 )
 reading_channel = _table(
     "reading_channel",
-    sa.Column(
-        "device_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.meter_device.sensor_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_sensor("device_id"),
     sa.Column(
         "series_id",
         sa.Integer,
