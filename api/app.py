@@ -13,21 +13,30 @@ from api import docs, shapes
 from api.auth import client_tokens, jwt
 from api.auth.access import AnyRequest
 from api.insight import sensors
-from api.metering import new_readings, readings
+from api.metering import invocations, new_readings, readings
 from api.problems import answer
 from api.resources import routes
 from pipelines import clock, log
 from pipelines.accounts import resources as accounts
+from pipelines.amr import tasks
 from pipelines.db.engine import engine_for, unit_of_work
+from pipelines.metering import interfaces
 from pipelines.metering import resources as metering
+from pipelines.metering.security_keys import security_keys
+from pipelines.metering.vault import Vault
 from pipelines.settings import Settings
 
 _RESOURCES = (
+    interfaces.INTERFACE,
+    interfaces.SIM_CARD,
     metering.TYPE,
     metering.CONFIG,
     metering.SERIES,
     metering.STAGED,
     metering.SYSTEM_EVENT,
+    tasks.TASK_GROUP,
+    tasks.TASK,
+    tasks.JOB,
 )
 
 
@@ -56,10 +65,12 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
         log.configure(settings.log_level)
         clock.start_at(settings.clock)
     device = metering.device(allow_unconfigured=settings.allow_unconfigured_devices)
+    keys = security_keys(Vault(settings))
     metering_routes = Router(
         "/v1/metering",
         route_handlers=[
-            *(routes(resource, f"/{resource.name}") for resource in (device, *_RESOURCES)),
+            *(routes(resource, f"/{resource.name}") for resource in (device, keys, *_RESOURCES)),
+            invocations.invoke_task,
             readings.ROUTER,
             new_readings.create_new_readings,
         ],

@@ -7,9 +7,10 @@ from api.auth import client_tokens, jwt
 from api.metering import new_readings
 from api.shapes import DEFAULT_LIMIT, MAX_LIMIT
 from pipelines.accounts import resources as accounts
+from pipelines.amr import tasks
 from pipelines.crud import Resource
 from pipelines.fields import Field, Kind
-from pipelines.metering import readings
+from pipelines.metering import interfaces, readings, security_keys
 from pipelines.metering import resources as metering
 
 Schema = dict[str, Any]
@@ -24,6 +25,7 @@ _FORMATS: dict[Kind, Schema] = {
     Kind.DATETIME: {"type": "string", "format": "date-time"},
     Kind.ZONE: {"type": "string", "example": "Europe/Stockholm"},
     Kind.URI: {"type": "string", "format": "uri"},
+    Kind.IP: {"type": "string", "example": "192.0.2.7"},
     Kind.OBJECT: {"type": "object"},
     Kind.OBJECTS: {"type": "array", "items": {"type": "object"}},
     Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
@@ -53,6 +55,8 @@ def field_schema(field: Field) -> Schema:
         schema["nullable"] = True
     if field.read_only:
         schema["readOnly"] = True
+    if field.write_only:
+        schema["writeOnly"] = True
     return schema
 
 
@@ -124,7 +128,8 @@ def _filter(name: str) -> Schema:
         return _parameter(
             name, {"type": "string", "format": "date-time"}, "inclusive" if name[0] == "s" else "exclusive"
         )
-    return _parameter(name, {"type": "string", "format": "uuid"} if name == "meter_device" else {"type": "string"})
+    is_id = name in {"meter_device", "meter", "amr_task"}
+    return _parameter(name, {"type": "string", "format": "uuid"} if is_id else {"type": "string"})
 
 
 def _key(schema: Schema) -> Schema:
@@ -134,8 +139,9 @@ def _key(schema: Schema) -> Schema:
 def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
     """Return the paths of a resource."""
     identifier: Schema = {"type": "integer"} if resource.integer_id else {"type": "string", "format": "uuid"}
-    shown = object_schema(resource.fields)
+    shown = object_schema([f for f in resource.fields if not f.write_only])
     shown["properties"] = {"id": identifier, **shown["properties"], "created_at": _STAMP, "updated_at": _STAMP}
+    shown["properties"] |= {name: {"type": "object"} for name in resource.nested}
     body, tag = object_schema([f for f in resource.fields if not f.read_only]), resource.title
     many: Schema = {
         "get": _operation(
@@ -143,25 +149,27 @@ def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
             tag,
             {"200": _answer("One page", _page_of(shown)), "400": _INVALID},
             security=_METERING,
-            parameters=[*(_filter(name) for name in resource.filters), *_PAGING],
+            parameters=[*(_filter(name) for name in (*resource.filters, *resource.related_filters)), *_PAGING],
         ),
-        "post": _operation(
+    }
+    if resource.may_create:
+        many["post"] = _operation(
             f"Create a {resource.title}",
             tag,
             {"201": _answer("Created", shown), "400": _INVALID},
             security=_METERING,
             body=body,
-        ),
-    }
+        )
     one: Schema = {
         "parameters": [_key(identifier)],
         "get": _operation(
             f"Read a {resource.title}", tag, {"200": _answer("OK", shown), "404": _ABSENT}, security=_METERING
         ),
-        "delete": _operation(
-            f"Delete a {resource.title}", tag, {"204": _answer("Deleted"), "404": _ABSENT}, security=_METERING
-        ),
     }
+    if resource.may_delete:
+        one["delete"] = _operation(
+            f"Delete a {resource.title}", tag, {"204": _answer("Deleted"), "404": _ABSENT}, security=_METERING
+        )
     if resource.may_update:
         answers = {"200": _answer("OK", shown), "400": _INVALID, "404": _ABSENT}
         one["put"] = _operation(f"Update a {resource.title}", tag, dict(answers), security=_METERING, body=body)
@@ -243,6 +251,22 @@ def _reading_paths() -> dict[str, Schema]:
     }
 
 
+def _invocation_paths() -> dict[str, Schema]:
+    job = object_schema(tasks.JOB.fields)
+    job["properties"] = {"id": {"type": "integer"}, **job["properties"]}
+    return {
+        "/v1/metering/amr-tasks/invoke": {
+            "post": _operation(
+                "Execute a task call on a meter now; the job's state is under amr-jobs",
+                "AmrTask",
+                {"201": _answer("The job", job), "400": _INVALID},
+                security=_METERING,
+                body=object_schema(tasks.INVOCATION),
+            )
+        }
+    }
+
+
 def _token_paths() -> dict[str, Schema]:
     token: Schema = {"type": "object", "properties": {"token": {"type": "string"}}}
     access: Schema = {
@@ -320,14 +344,20 @@ def document() -> Schema:
     paths: dict[str, Schema] = {}
     for resource in (
         metering.DEVICE,
+        interfaces.INTERFACE,
+        interfaces.SIM_CARD,
         metering.TYPE,
         metering.CONFIG,
         metering.SERIES,
         metering.STAGED,
         metering.SYSTEM_EVENT,
+        security_keys.SECURITY_KEY,
+        tasks.TASK_GROUP,
+        tasks.TASK,
+        tasks.JOB,
     ):
         paths |= resource_paths(resource, f"/v1/metering/{resource.name}")
-    paths |= _reading_paths()
+    paths |= _reading_paths() | _invocation_paths()
     paths |= resource_paths(accounts.ORGANIZATION, "/v1/organizations")
     paths |= resource_paths(accounts.MEMBERSHIP, "/v1/organizations/memberships")
     paths |= _token_paths() | _sensor_paths()

@@ -17,11 +17,9 @@ from pipelines.errors import NotFound
 _HIGHEST_INTEGER_ID = 2**31 - 1
 
 
-def shown(resource: Resource, row: Row) -> dict[str, Any]:
-    """Return a row as the API shows it: id, fields in the contract's order, creation and change."""
-    fields = {f.name: shapes.wire(row[f.name if f.name in row else f.stored_as]) for f in resource.fields}
-    stamps = {"created_at": shapes.wire(row["created_at"]), "updated_at": shapes.wire(row["updated_at"])}
-    return {"id": shapes.wire(row["id"]), **fields, **stamps}
+def _shown(resource: Resource, row: Row) -> dict[str, Any]:
+    """Return a row as the API shows it."""
+    return {name: shapes.wire(value) for name, value in crud.shown(resource, row).items()}
 
 
 def _key(resource: Resource, text: str) -> UUID | int:
@@ -39,20 +37,21 @@ def _key(resource: Resource, text: str) -> UUID | int:
 
 def _conditions(resource: Resource, request: AnyRequest) -> list[sa.ColumnElement[bool]]:
     where: list[sa.ColumnElement[bool]] = []
+    columns = {f.name: f.stored_as for f in resource.fields}
     for name in resource.filters:
         if name in {"start_time", "end_time"}:
             at = shapes.query_instant(request, name)
-            column = resource.table.c.timestamp
+            column = resource.table.c[resource.time_column]
             if at is not None:
                 where.append(column >= at if name == "start_time" else column < at)
-        elif name == "meter_device":
-            key = shapes.query_uuid(request, name)
-            if key is not None:
-                where.append(resource.table.c.meter_device_id == key)
-        else:
-            text = shapes.query_text(request, name)
-            if text is not None:
-                where.append(resource.table.c[name] == text)
+            continue
+        column = resource.table.c[columns[name]]
+        key = shapes.query_uuid(request, name) if isinstance(column.type, sa.Uuid) else None
+        wanted = key if isinstance(column.type, sa.Uuid) else shapes.query_text(request, name)
+        if wanted is not None:
+            where.append(column == wanted)
+    related = {name: shapes.query_text(request, name) for name in resource.related_filters}
+    where += [crud.related(resource, name, text) for name, text in related.items() if text is not None]
     return where
 
 
@@ -65,26 +64,26 @@ def routes(resource: Resource, path: str) -> Router:
             limit, offset = shapes.page_bounds(request)
             where = _conditions(resource, request)
             count, rows = crud.list_rows(connection, resource, principal, where, limit=limit, offset=offset)
-        return shapes.page(request, count, limit, offset, [shown(resource, row) for row in rows])
+        return shapes.page(request, count, limit, offset, [_shown(resource, row) for row in rows])
 
     @post("/", name=f"{resource.name}-create", sync_to_thread=True)
     def create(request: AnyRequest, body: bytes) -> Response[bytes]:
         with authorised(request, METERING) as (connection, principal):
             row = crud.create_row(connection, resource, principal, shapes.read_json(body))
-        return shapes.json_response(shown(resource, row), 201)
+        return shapes.json_response(_shown(resource, row), 201)
 
     @get("/{key:str}", name=f"{resource.name}-read", sync_to_thread=True)
     def read(request: AnyRequest, key: str) -> Response[bytes]:
         with authorised(request, METERING) as (connection, principal):
             row = crud.get_row(connection, resource, principal, _key(resource, key))
-        return shapes.json_response(shown(resource, row))
+        return shapes.json_response(_shown(resource, row))
 
     def _update(request: AnyRequest, key: str, body: bytes, *, partial: bool) -> Response[bytes]:
         with authorised(request, METERING) as (connection, principal):
             row = crud.update_row(
                 connection, resource, principal, _key(resource, key), shapes.read_json(body), partial=partial
             )
-        return shapes.json_response(shown(resource, row))
+        return shapes.json_response(_shown(resource, row))
 
     @put("/{key:str}", name=f"{resource.name}-replace", sync_to_thread=True)
     def replace(request: AnyRequest, key: str, body: bytes) -> Response[bytes]:
@@ -99,7 +98,11 @@ def routes(resource: Resource, path: str) -> Router:
         with authorised(request, METERING) as (connection, principal):
             crud.delete_row(connection, resource, principal, _key(resource, key))
 
-    handlers: list[HTTPRouteHandler] = [list_, create, read, remove]
+    handlers: list[HTTPRouteHandler] = [list_, read]
+    if resource.may_create:
+        handlers.append(create)
     if resource.may_update:
         handlers += [replace, change]
+    if resource.may_delete:
+        handlers.append(remove)
     return Router(path, route_handlers=handlers)

@@ -1,4 +1,4 @@
-"""Turn changed readings into interval energy, then roll up what that touched, every quarter of an hour.
+"""Turn changed readings into interval energy, then roll up what that touched: after collections, and every 15 minutes.
 
 Meters are worked on in shards, and only those with changes. A shard that fails holds no other up: the rest is
 rolled up, and the run fails at `publish`. Energy that changed is announced as the asset `energy`.
@@ -6,11 +6,13 @@ rolled up, and the run fails at `publish`. Energy that changed is announced as t
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
 
 @dag(
-    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[Asset("readings")]
+    ),
     catchup=False,
     max_active_runs=1,
     tags=["wattloom", "energy"],

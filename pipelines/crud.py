@@ -39,6 +39,8 @@ class Resource:
 
     ``before_write`` may add to or refuse the checked values; ``after_write`` sees the stored row; ``before`` is the
     row as it was, None on creation. ``before_delete`` removes what the database does not cascade to.
+    ``nested`` fields are sent as an id and shown as the whole object. ``related_filters`` filter by a column of the
+    row that one of ours points to: name -> (our column, its column).
     """
 
     name: str
@@ -46,12 +48,17 @@ class Resource:
     table: sa.Table
     fields: tuple[Field, ...]
     filters: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+    related_filters: Mapping[str, tuple[str, sa.Column[Any]]] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
     targets: Mapping[str, sa.Table] = field(default_factory=dict)
     unique: Mapping[str, str] = field(default_factory=dict)
     scope_column: str = "organization_id"
+    time_column: str = "timestamp"
     integer_id: bool = False
+    may_create: bool = True
     may_update: bool = True
+    may_delete: bool = True
     before_write: Hook = _nothing
     after_write: Hook = _nothing
     before_delete: Callable[[sa.Connection, Row], None] | None = None
@@ -70,6 +77,12 @@ def visible_organizations(principal: Principal) -> sa.Select[tuple[UUID]]:
 def scoped(resource: Resource, principal: Principal) -> sa.ColumnElement[bool]:
     """Return the condition that keeps a query inside the caller's organizations."""
     return resource.table.c[resource.scope_column].in_(visible_organizations(principal))
+
+
+def related(resource: Resource, name: str, text: str) -> sa.ColumnElement[bool]:
+    """Return the condition of a related filter: rows that point to a row whose column equals ``text``."""
+    own, other = resource.related_filters[name]
+    return resource.table.c[own].in_(sa.select(other.table.c.id).where(other == text))
 
 
 def list_rows(
@@ -125,6 +138,22 @@ def _complete(connection: sa.Connection, resource: Resource, rows: Sequence[Row]
         resource.extend(connection, rows)
 
 
+def shown(resource: Resource, row: Row) -> Row:
+    """Return a row by the names of its fields: id, fields in the contract's order, creation and change."""
+    fields = {f.name: row[f.name if f.name in row else f.stored_as] for f in resource.fields if not f.write_only}
+    return {"id": row["id"], **fields, "created_at": row["created_at"], "updated_at": row["updated_at"]}
+
+
+def shown_rows(connection: sa.Connection, resource: Resource, identifiers: set[Any]) -> dict[Any, Row]:
+    """Return rows that visible rows point to, as ``shown`` makes them, by id."""
+    if not identifiers:
+        return {}
+    table = resource.table
+    rows = [dict(r._mapping) for r in connection.execute(sa.select(table).where(table.c.id.in_(identifiers)))]
+    _complete(connection, resource, rows)
+    return {row["id"]: shown(resource, row) for row in rows}
+
+
 def create_row(connection: sa.Connection, resource: Resource, principal: Principal, payload: Any) -> Row:
     """Check and store a new row.
 
@@ -177,7 +206,7 @@ def _store(
 ) -> Row:
     _settle_organization(connection, resource, principal, values, before)
     organization = values.get("organization") or (before or {}).get(resource.scope_column)
-    _check_references(connection, resource, values, organization)
+    _check_references(connection, resource, principal, values, organization)
     resource.before_write(connection, principal, values, before)
     now = clock.now()
     stored_as = {f.name: f.stored_as for f in resource.fields}  # what a hook added is named as its column
@@ -226,8 +255,11 @@ def _missing(identifier: object) -> str:
     return f'Invalid pk "{identifier}" - object does not exist.'
 
 
-def _check_references(connection: sa.Connection, resource: Resource, values: Row, organization: object) -> None:
-    """Check that everything a row points to exists in the same organization."""
+def _check_references(
+    connection: sa.Connection, resource: Resource, principal: Principal, values: Row, organization: object
+) -> None:
+    """Check that everything a row points to exists in the same organization, or in any that the caller sees."""
+    allowed = visible_organizations(principal) if organization is None else [organization]
     errors: dict[str, list[str]] = {}
     for name, target in resource.targets.items():
         sent = values.get(name)
@@ -235,7 +267,7 @@ def _check_references(connection: sa.Connection, resource: Resource, values: Row
         if wanted:
             query = sa.select(target.c.id).where(target.c.id.in_(wanted))
             if "organization_id" in target.c:
-                query = query.where(target.c.organization_id == organization)
+                query = query.where(target.c.organization_id.in_(allowed))
             absent = wanted - set(connection.scalars(query))
             if absent:
                 errors[name] = [_missing(item) for item in sorted(absent)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     DATETIME = "datetime"
     ZONE = "zone"
     URI = "uri"
+    IP = "ip"
     OBJECT = "object"
     OBJECTS = "objects"
     TEXTS = "texts"
@@ -57,6 +59,7 @@ class Field:
     required: bool = False
     nullable: bool = False
     read_only: bool = False
+    write_only: bool = False
     min_length: int = 0
     max_length: int | None = None
     pattern: str | None = None
@@ -217,6 +220,13 @@ def _uri(field: Field, value: Any) -> str:
     return text
 
 
+def _ip(_field: Field, value: Any) -> str:
+    try:
+        return str(ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError("Enter a valid IPv4 or IPv6 address.") from None
+
+
 def _object(_field: Field, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")  # noqa: TRY004
@@ -256,6 +266,7 @@ _CHECKS = {
     Kind.DATETIME: _datetime,
     Kind.ZONE: _zone,
     Kind.URI: _uri,
+    Kind.IP: _ip,
     Kind.OBJECT: _object,
     Kind.OBJECTS: _objects,
     Kind.TEXTS: _texts,

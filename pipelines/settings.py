@@ -99,6 +99,11 @@ class Settings:
     secret_key: str | None = _setting(
         "Signs tokens, at least 32 characters; empty: generated once and kept in the home", _text, None
     )
+    master_key: str | None = _setting(
+        "Wraps the keys that encrypt meters' secrets, at least 32 characters; empty: generated once, kept in the home",
+        _text,
+        None,
+    )
     log_level: str = _setting(
         "debug, info, warning or error", _choice("debug", "info", "warning", "error"), "info"
     )
@@ -116,8 +121,34 @@ class Settings:
     data_retention_days: int | None = _setting(
         "Raw readings and events are kept this long [days]; empty: for ever", _whole(1, 36_500), None
     )
+    amr_sessions: int = _setting("Sessions with meters that one process holds at once", _whole(1, 10_000), 200)
+    amr_sessions_per_host: int = _setting(
+        "Sessions with one host at once, over interfaces that cannot block", _whole(1, 1000), 4
+    )
+    amr_session_s: int = _setting("Longest session with one meter [s]", _whole(1, 86_400), 300)
+    amr_connect_s: int = _setting("Longest wait for a connection [s]", _whole(1, 600), 15)
+    amr_silence_s: int = _setting("Longest silence of a meter within a session [s]", _whole(1, 600), 10)
+    amr_attempts: int = _setting("Attempts of a job whose line fails", _whole(1, 20), 3)
+    amr_retry_s: int = _setting("Wait before the second attempt [s]; it doubles with each", _whole(1, 3600), 30)
+    amr_job_retention_days: int = _setting("Finished jobs are kept this long [days]", _whole(1, 3650), 90)
     carbon_kg_per_kwh: Decimal = _setting("Carbon of one kWh [kg CO2]", _factor, Decimal("0.519"))
     tree_kg_per_day: Decimal = _setting("Carbon one tree takes up a day [kg CO2]", _factor, Decimal("0.06034"))
+    mqtt_host: str = _setting("MQTT broker", _text, "127.0.0.1")
+    mqtt_port: int | None = _setting("Its port; empty: 8883 with TLS, else 1883", _whole(1, 65_535), None)
+    mqtt_client_id: str = _setting("Names our session at the broker; one per subscriber", _text, "wattloom")
+    mqtt_username: str | None = _setting("User at the broker; empty: none", _text, None)
+    mqtt_password: str | None = _setting("Its password", _text, None)
+    mqtt_tls: bool = _setting("Speak TLS with the broker; its certificate is always verified", _flag, False)
+    mqtt_ca_file: Path | None = _setting("Authorities to trust instead of the system's (PEM)", _path, None)
+    mqtt_cert_file: Path | None = _setting("Our own certificate for the broker (PEM)", _path, None)
+    mqtt_key_file: Path | None = _setting("Its key (PEM)", _path, None)
+    mqtt_protocol: str = _setting("Version of MQTT, 3.1.1 or 5", _choice("3.1.1", "5"), "5")
+    mqtt_qos: int = _setting("Highest quality of service that messages come to us with", _whole(0, 2), 1)
+    mqtt_shared_group: str | None = _setting(
+        "Group of subscribers that share the messages; empty: none", _text, None
+    )
+    mqtt_batch_size: int = _setting("Most messages of one transaction", _whole(1, 20_000), 1000)
+    mqtt_linger_ms: int = _setting("Longest wait for further messages of a batch [ms]", _whole(0, 60_000), 50)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -153,8 +184,12 @@ class Settings:
             raise WrongSetting("WATTLOOM_CLOCK is not allowed together with WATTLOOM_ENV=production")
         if self.secret_key is not None and len(self.secret_key) < 32:
             raise WrongSetting("WATTLOOM_SECRET_KEY is too short: at least 32 characters")
+        if self.master_key is not None and len(self.master_key) < 32:
+            raise WrongSetting("WATTLOOM_MASTER_KEY is too short: at least 32 characters")
         if self.env == "production" and self.secret_key is None:
             raise WrongSetting("WATTLOOM_SECRET_KEY is required with WATTLOOM_ENV=production")
+        if self.env == "production" and self.master_key is None:
+            raise WrongSetting("WATTLOOM_MASTER_KEY is required with WATTLOOM_ENV=production")
 
     @classmethod
     def table(cls) -> str:

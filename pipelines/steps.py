@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import clock
+from pipelines.amr import jobs
+from pipelines.amr.schedules import SCHEDULES, latest_tick
 from pipelines.db import timescale
 from pipelines.db.engine import engine_for, raw, unit_of_work
 from pipelines.errors import BrokenContract, RejectedInput
@@ -128,6 +130,8 @@ def pending_shards(
     _, engine = _open(settings)
     logs = {"derive": "reading_change", "refresh": "energy_change"}
     with unit_of_work(engine) as connection:
+        if step == "collect":
+            return jobs.shards(jobs.due_meters(connection), size)
         if step in logs:
             devices = changed_devices(connection, logs[step], limits(month=month))
         elif step in {"disaggregate-month", "disaggregate-week"}:
@@ -137,6 +141,33 @@ def pending_shards(
         else:
             raise RejectedInput({"step": [f"{step!r} has no shards"]})
     return list(batches(devices, size))
+
+
+def dispatch(*, schedule: str | None = None, tick: str | None = None, settings: Settings | None = None) -> Counts:
+    """Make the jobs of a schedule's latest tick, or of the one that holds the instant ``tick``; all without a schedule.
+
+    Raises
+    ------
+    RejectedInput
+        There is no such schedule, or the instant is malformed.
+    """
+    if schedule is not None and schedule not in SCHEDULES:
+        raise RejectedInput({"schedule": [f"{schedule!r} is none of {', '.join(SCHEDULES)}"]})
+    _, engine = _open(settings)
+    at = _parse_instant("tick", tick, clock.now()).astimezone(UTC)
+    made: dict[str, int] = {}
+    for name in SCHEDULES if schedule is None else [schedule]:
+        with unit_of_work(engine) as connection:
+            made[name] = jobs.dispatch(connection, schedule=name, tick=latest_tick(name, at))
+    return {"jobs": sum(made.values()), **made}
+
+
+def collect(*, devices: Sequence[int] | None = None, settings: Settings | None = None) -> Counts:
+    """Execute every due job, of all meters or of some; how each ended stands with the job."""
+    from pipelines.amr import collection  # noqa: PLC0415 - no other step needs an event loop and the drivers
+
+    chosen, engine = _open(settings)
+    return collection.collect(engine, chosen, devices=devices)
 
 
 def derive(
@@ -277,6 +308,9 @@ def maintain(*, settings: Settings | None = None) -> Counts:
     """Compress, apply the retention of readings and events, tidy the logs, and name failed database jobs."""
     chosen, engine = _open(settings)
     counts = retention.apply(engine, now=clock.now(), retention_days=chosen.data_retention_days)
+    with unit_of_work(engine) as connection:
+        counts["collection_jobs"] = jobs.prune(connection, retention_days=chosen.amr_job_retention_days)
+        counts["quarantined"] = retention.prune_quarantine(connection, now=clock.now(), settings=chosen)
     failed = timescale.failed_jobs(engine)
     for job in failed:
         _LOG.warning("database job failed: %s", job)

@@ -58,6 +58,12 @@ def signing_key(settings: Settings) -> str:
     return _kept_secret(settings.home / "secret.key")
 
 
+def master_key(settings: Settings) -> bytes:
+    """Return the 32 bytes that wrap the data keys of meters' secrets: the setting, else one kept in the home (0600)."""
+    text = settings.master_key or _kept_secret(settings.home / "master.key")
+    return hashlib.sha256(b"wattloom master key\0" + text.encode()).digest()
+
+
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -19,7 +19,9 @@ class Reason(StrEnum):
     BAD_DATA = "bad_data"
     UNSUPPORTED = "unsupported"
     CONFIGURATION = "configuration"
-    CIRCUIT_OPEN = "circuit_open"
+    BLOCKED = "interface_blocked"
+    SUPERSEDED = "superseded"
+    LOST = "collector_lost"
     STORAGE = "storage"
     INTERNAL = "internal"
 
@@ -95,6 +97,12 @@ class Unsupported(MeterFault):
     """The driver or the meter does not do this."""
 
     reason = Reason.UNSUPPORTED
+
+
+class StorageFailed(TransportFault):
+    """What was read could not be stored; the meter still has it."""
+
+    reason = Reason.STORAGE
 
 
 class Misconfigured(MeterFault):

@@ -1,4 +1,4 @@
-"""``wattloom pipeline STEP``: the same functions that the DAGs call."""
+"""``wattloom pipeline STEP``, the same functions that the DAGs call, and ``wattloom worker``."""
 
 import argparse
 import json
@@ -13,6 +13,8 @@ from pipelines.errors import RejectedInput
 from pipelines.settings import Settings
 
 STEPS: dict[str, frozenset[str]] = {
+    "dispatch": frozenset({"schedule", "tick"}),
+    "collect": frozenset({"devices"}),
     "promote": frozenset(),
     "prune-staging": frozenset(),
     "derive": frozenset({"month", "start", "end", "devices"}),
@@ -24,8 +26,12 @@ STEPS: dict[str, frozenset[str]] = {
 }
 
 
+_ARGUMENTS = ("month", "week", "start", "end", "devices", "schedule", "tick")
+_WITH_PROGRESS = frozenset({"month", "week"})
+
+
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``pipeline``."""
+    """Add ``pipeline`` and ``worker``."""
     step = commands.add_parser("pipeline", help="one pipeline step, the same that a DAG task runs")
     step.add_argument("step", choices=sorted(STEPS), metavar="STEP", help=", ".join(sorted(STEPS)))
     step.add_argument("--month", metavar="YYYY-MM")
@@ -35,25 +41,39 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     step.add_argument(
         "--device", dest="devices", type=int, action="append", metavar="ID", help="sensor id; repeatable"
     )
+    step.add_argument("--schedule", help="dispatch only the tasks of this schedule")
+    step.add_argument("--tick", metavar="ISO", help="dispatch the run that this instant belongs to")
     step.set_defaults(run=run_step)
+    worker = commands.add_parser("worker", help="execute AMR tasks that are invoked on demand, within a second")
+    worker.add_argument("--scheduled", action="store_true", help="and scheduled jobs as they become due")
+    worker.set_defaults(run=run_worker)
 
 
 def run_step(settings: Settings, chosen: argparse.Namespace) -> int:
     """Run a step on every device of every organization, or on those named; print its counts as JSON."""
     from pipelines import steps
 
-    given = {n: getattr(chosen, n) for n in ("month", "week", "start", "end", "devices") if getattr(chosen, n)}
+    given = {name: getattr(chosen, name) for name in _ARGUMENTS if getattr(chosen, name)}
     unknown = sorted(set(given) - STEPS[chosen.step])
     if unknown:
         raise RejectedInput({name: [f"{chosen.step} does not take it"] for name in unknown})
     require_head(settings)
     function: Callable[..., dict[str, Any]] = getattr(steps, chosen.step.replace("-", "_"))
-    if STEPS[chosen.step]:
+    if STEPS[chosen.step] & _WITH_PROGRESS:
         with progress_bar(chosen.step) as advance:
             counts = function(settings=settings, progress=advance, **given)
     else:
-        counts = function(settings=settings)
+        counts = function(settings=settings, **given)
     print(json.dumps(counts))
+    return 0
+
+
+def run_worker(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Execute jobs until interrupted; what is under way is finished first."""
+    from pipelines.amr.worker import run_worker as work
+
+    require_head(settings)
+    print(json.dumps(work(settings, scheduled=chosen.scheduled)))
     return 0
 
 

@@ -55,7 +55,7 @@ def _of_sensor(name: str) -> sa.Column[object]:
 
 def _link(name: str, **ends: str) -> sa.Table:
     """Return the table of a many-to-many relation: two references that together are the key."""
-    columns = [
+    columns: list[sa.Column[object]] = [
         sa.Column(
             column,
             UUID(as_uuid=True),

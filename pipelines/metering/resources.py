@@ -20,6 +20,7 @@ from pipelines.metering.changes import (
     devices_of_type,
     mark_devices_changed,
 )
+from pipelines.metering.interfaces import interface_infos
 
 PROTOCOLS = ("dlms-cosem", "iec62056-21", "i-flag", "mbus", "modbus", "lis-200")
 SERIES_KINDS = ("cumulative", "interval", "instantaneous")
@@ -173,7 +174,6 @@ _RATIOS = (
     ("has_current_transformer", "current_transformer_ratio"),
     ("has_voltage_transformer", "voltage_transformer_ratio"),
 )
-_LATER = ("task_groups", "meter_tasks", "network_interface")
 
 
 def _check_device(_connection: sa.Connection, _principal: Principal, values: Row, before: Row | None) -> None:
@@ -183,11 +183,6 @@ def _check_device(_connection: sa.Connection, _principal: Principal, values: Row
         has, size = known[flag], known[ratio]
         if has and size <= 0:
             errors[ratio] = ["Ensure this value is greater than or equal to 1 when the meter has the transformer."]
-    # Interfaces and AMR tasks arrive with the head end; until then no id of one can exist.
-    for name in _LATER:
-        sent = values.pop(name, None)
-        for item in sent if isinstance(sent, list) else [sent] if sent else []:
-            errors.setdefault(name, []).append(f'Invalid pk "{item}" - object does not exist.')
     if errors:
         raise RejectedInput(errors)
 
@@ -224,9 +219,10 @@ def _device_hook(
         )
 
 
-def _extend_device(_connection: sa.Connection, rows: Sequence[Row]) -> None:
+def _extend_device(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    infos = interface_infos(connection, {row["network_interface_id"] for row in rows} - {None})
     for row in rows:
-        row |= {"task_groups": [], "meter_tasks": [], "network_interface": None, "network_interface_info": None}
+        row["network_interface_info"] = infos.get(row["network_interface_id"])
 
 
 DEVICE = Resource(
@@ -244,9 +240,15 @@ DEVICE = Resource(
         Field(name="dlms_logical_device_name", nullable=True, max_length=32, pattern=_HEX),
         Field(name="dlms_system_title", nullable=True, max_length=16, pattern=_HEX),
         Field(name="type", kind=Kind.UUID, nullable=True, column="type_id", refers_to="meter-device-types"),
-        Field(name="task_groups", kind=Kind.UUIDS),
-        Field(name="meter_tasks", kind=Kind.UUIDS),
-        Field(name="network_interface", kind=Kind.UUID, nullable=True),
+        Field(name="task_groups", kind=Kind.UUIDS, refers_to="amr-task-groups"),
+        Field(name="meter_tasks", kind=Kind.UUIDS, refers_to="amr-tasks"),
+        Field(
+            name="network_interface",
+            kind=Kind.UUID,
+            nullable=True,
+            column="network_interface_id",
+            refers_to="network-interfaces",
+        ),
         Field(name="network_interface_info", kind=Kind.OBJECT, nullable=True, read_only=True),
         Field(name="has_current_transformer", kind=Kind.BOOLEAN),
         Field(name="current_transformer_ratio", kind=Kind.INTEGER, doc="150/5 = 30"),
@@ -268,7 +270,16 @@ DEVICE = Resource(
         "dlms_logical_device_name",
         "dlms_system_title",
     ),
-    targets={"type": tables.meter_device_type},
+    links={
+        "task_groups": Link(table=tables.meter_device_task_group, own="device_id", other="group_id"),
+        "meter_tasks": Link(table=tables.meter_device_task, own="device_id", other="task_id"),
+    },
+    targets={
+        "type": tables.meter_device_type,
+        "task_groups": tables.amr_task_group,
+        "meter_tasks": tables.amr_task,
+        "network_interface": tables.network_interface,
+    },
     unique={"meter_device_organization_id_name_key": "name: meter device with this name already exists."},
     before_write=_check_device,
     after_write=_device_hook,

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.db.timescale import has_community_features
+from pipelines.settings import Settings
 
 
 def apply(engine: sa.Engine, *, now: datetime, retention_days: int | None) -> dict[str, int]:
@@ -36,6 +37,13 @@ def apply(engine: sa.Engine, *, now: datetime, retention_days: int | None) -> di
             cursor.execute('DELETE FROM wattloom.meter_system_event WHERE "timestamp" < %s', (oldest,))
             counts["events"] = cursor.rowcount
     return counts
+
+
+def prune_quarantine(connection: sa.Connection, *, now: datetime, settings: Settings) -> int:
+    """Delete quarantined messages that arrived longer ago than staged readings are kept; return how many."""
+    oldest = now - timedelta(days=settings.staged_data_retention_days)
+    cursor = raw(connection).execute("DELETE FROM wattloom.quarantined_message WHERE received_at < %s", (oldest,))
+    return cursor.rowcount
 
 
 def _forget_readings(connection: sa.Connection, oldest: datetime) -> int:

@@ -138,3 +138,34 @@ COMMENT ON COLUMN analyst.staged_readings.series_name IS 'Name of the series';
 COMMENT ON COLUMN analyst.staged_readings.read_at IS 'When the meter registered the value, UTC';
 COMMENT ON COLUMN analyst.staged_readings.value IS 'Exact value in the unit of the series';
 COMMENT ON COLUMN analyst.staged_readings.arrived_at IS 'When it arrived, UTC; it is pruned 30 days later unless set otherwise';
+
+CREATE VIEW analyst.collection_jobs AS
+SELECT j.id AS job_id, d.sensor_id, d.name AS meter_name, d.protocol, t.name AS task_name, j.meter_execution_type AS execution_type,
+       j.task_call, j.amr_task_id IS NULL AS is_on_demand, j.tick AS scheduled_at, j.due_at, j.state, j.reason, j.detail, j.attempt,
+       j.started_at, j.finished_at, j.readings_found, j.readings_stored, j.readings_rejected, s.clock_drift_s, s.clock_seen_at
+FROM wattloom.amr_job AS j
+JOIN wattloom.meter_device AS d ON d.id = j.meter_device_id
+LEFT JOIN wattloom.amr_task AS t ON t.id = j.amr_task_id
+LEFT JOIN wattloom.amr_meter_state AS s ON s.device_id = d.sensor_id;
+COMMENT ON VIEW analyst.collection_jobs IS 'One row per job: a task call of one meter at one run of its schedule, or on demand.';
+COMMENT ON COLUMN analyst.collection_jobs.job_id IS 'Number of the job, as under /v1/metering/amr-jobs';
+COMMENT ON COLUMN analyst.collection_jobs.sensor_id IS 'Meter, see analyst.meters';
+COMMENT ON COLUMN analyst.collection_jobs.meter_name IS 'Name of the meter';
+COMMENT ON COLUMN analyst.collection_jobs.protocol IS 'Protocol the meter speaks';
+COMMENT ON COLUMN analyst.collection_jobs.task_name IS 'Name of the task; null on demand or where the task was deleted';
+COMMENT ON COLUMN analyst.collection_jobs.execution_type IS 'Driver that executes the call';
+COMMENT ON COLUMN analyst.collection_jobs.task_call IS 'What the meter is asked';
+COMMENT ON COLUMN analyst.collection_jobs.is_on_demand IS 'Not made by a schedule';
+COMMENT ON COLUMN analyst.collection_jobs.scheduled_at IS 'Run of the schedule it belongs to, or the invocation, UTC';
+COMMENT ON COLUMN analyst.collection_jobs.due_at IS 'Not before, UTC; later after a failed attempt';
+COMMENT ON COLUMN analyst.collection_jobs.state IS 'waiting, running, ok, partial (readings were stored, then it failed) or failed';
+COMMENT ON COLUMN analyst.collection_jobs.reason IS 'Why the last attempt did not end well, one word; null where it did';
+COMMENT ON COLUMN analyst.collection_jobs.detail IS 'The same in a sentence';
+COMMENT ON COLUMN analyst.collection_jobs.attempt IS 'Attempts so far';
+COMMENT ON COLUMN analyst.collection_jobs.started_at IS 'Start of the last attempt, UTC';
+COMMENT ON COLUMN analyst.collection_jobs.finished_at IS 'End of the last attempt, UTC';
+COMMENT ON COLUMN analyst.collection_jobs.readings_found IS 'Readings the meter sent';
+COMMENT ON COLUMN analyst.collection_jobs.readings_stored IS 'Of these stored, unchanged repeats included';
+COMMENT ON COLUMN analyst.collection_jobs.readings_rejected IS 'Of these not kept, see detail';
+COMMENT ON COLUMN analyst.collection_jobs.clock_drift_s IS 'How far the meter''s clock was ahead when last read [s]';
+COMMENT ON COLUMN analyst.collection_jobs.clock_seen_at IS 'When its clock was last read, UTC';

@@ -1,0 +1,151 @@
+"""Everything a session needs to know of the meters of claimed jobs: one query a batch, secrets opened at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from psycopg.rows import dict_row
+
+from pipelines.amr.contract import Keys, Meter
+from pipelines.amr.jobs import Job
+from pipelines.db.engine import raw
+from pipelines.fields import canonical_zone
+from pipelines.metering.interfaces import host_of
+from pipelines.metering.vault import Vault, opened_row
+
+_METERS = """
+    SELECT d.id AS meter_device_id, d.sensor_id, d.organization_id, d.name, d.protocol, d.manufacturer_serial,
+           d.iec62056_21_address, d.dlms_logical_device_name, d.dlms_system_title,
+           t.manufacturer, t.manufacturer_model, c.timezone,
+           n.id AS interface_id, n.fqdn, n.static_ip_address, sim.ip_address, n.port, n.can_block,
+           s.authentication_failed_at, k.id AS key_id, k.created_at AS keys_created_at, k.key_version,
+           k.iec62056_21_password, k.dlms_global_unicast_encryption_key, k.dlms_global_broadcast_encryption_key,
+           k.dlms_master_key, k.dlms_global_authentication_key, o.wrapped_key,
+           (SELECT coalesce(jsonb_object_agg(r.name, r.unit), '{}')
+            FROM wattloom.meter_device_config_series AS cs
+            JOIN wattloom.meter_reading_series AS r ON r.id = cs.series_id
+            WHERE cs.config_id = t.config_id) AS units
+    FROM wattloom.meter_device AS d
+    LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id
+    LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id
+    LEFT JOIN wattloom.network_interface AS n ON n.id = d.network_interface_id
+    LEFT JOIN wattloom.sim_card AS sim ON sim.id = n.sim_id
+    LEFT JOIN wattloom.amr_meter_state AS s ON s.device_id = d.sensor_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM wattloom.meter_security_key AS mk WHERE mk.meter_device_id = d.id
+        ORDER BY mk.created_at DESC, mk.id LIMIT 1
+    ) AS k ON true
+    LEFT JOIN wattloom.organization_key AS o
+           ON o.organization_id = k.organization_id AND o.version = k.key_version
+    WHERE d.id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """Where meters are reached; ``can_block`` means one session at a time."""
+
+    id: UUID
+    host: str | None
+    port: int | None
+    can_block: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A meter with its claimed jobs.
+
+    ``units`` are the units of the series its config allows; ``watermarks`` say per archive what is stored already.
+    """
+
+    meter: Meter
+    sensor_id: int
+    organization_id: UUID
+    interface: Interface | None
+    units: dict[str, str]
+    watermarks: dict[str, datetime]
+    authentication_failed_at: datetime | None
+    jobs: list[Job] = field(repr=False)
+
+
+def load_targets(
+    connection: sa.Connection, vault: Vault, jobs: Sequence[Job], *, default_zone: str
+) -> list[Target]:
+    """Return the meters of jobs, in the order of their most urgent job."""
+    wanted: dict[UUID, list[Job]] = {}
+    for job in jobs:
+        wanted.setdefault(job.meter_id, []).append(job)
+    cursor = raw(connection).cursor(row_factory=dict_row)
+    rows = {row["meter_device_id"]: row for row in cursor.execute(_METERS, (list(wanted),))}
+    watermarks: dict[int, dict[str, datetime]] = {}
+    marks = raw(connection).execute(
+        "SELECT device_id, archive, read_until FROM wattloom.amr_watermark WHERE device_id = ANY(%s)",
+        ([row["sensor_id"] for row in rows.values()],),
+    )
+    for sensor, archive, until in marks:
+        watermarks.setdefault(sensor, {})[archive] = until
+    return [
+        _target(rows[meter], vault, mine, watermarks.get(rows[meter]["sensor_id"], {}), default_zone)
+        for meter, mine in wanted.items()
+        if meter in rows  # else it was deleted meanwhile, and its jobs with it
+    ]
+
+
+def _target(
+    row: dict[str, Any], vault: Vault, jobs: list[Job], watermarks: dict[str, datetime], default_zone: str
+) -> Target:
+    refused_at = row["authentication_failed_at"]
+    if refused_at is not None and row["keys_created_at"] is not None and row["keys_created_at"] > refused_at:
+        refused_at = None  # newer keys deserve a try
+    return Target(
+        meter=Meter(
+            name=row["name"],
+            protocol=row["protocol"],
+            serial=row["manufacturer_serial"],
+            address=row["iec62056_21_address"],
+            system_title=_octets(row["dlms_system_title"]),
+            logical_device_name=_octets(row["dlms_logical_device_name"]),
+            zone=ZoneInfo(canonical_zone(row["timezone"] or default_zone)),
+            manufacturer=row["manufacturer"] or "",
+            model=row["manufacturer_model"] or "",
+            keys=_keys(row, vault),
+        ),
+        sensor_id=row["sensor_id"],
+        organization_id=row["organization_id"],
+        interface=None if row["interface_id"] is None else _interface(row),
+        units=row["units"],
+        watermarks=watermarks,
+        authentication_failed_at=refused_at,
+        jobs=jobs,
+    )
+
+
+def _interface(row: dict[str, Any]) -> Interface:
+    return Interface(
+        id=row["interface_id"],
+        host=host_of(row["fqdn"], row["static_ip_address"], row["ip_address"]),
+        port=row["port"],
+        can_block=row["can_block"],
+    )
+
+
+def _keys(row: dict[str, Any], vault: Vault) -> Keys:
+    if row["key_id"] is None:
+        return Keys()
+    secret = opened_row(vault, row)
+    return Keys(
+        password=secret["iec62056_21_password"],
+        encryption_key=_octets(secret["dlms_global_unicast_encryption_key"]),
+        broadcast_key=_octets(secret["dlms_global_broadcast_encryption_key"]),
+        authentication_key=_octets(secret["dlms_global_authentication_key"]),
+        master_key=_octets(secret["dlms_master_key"]),
+    )
+
+
+def _octets(text: str | None) -> bytes | None:
+    """Return hexadecimal digits as octets; an odd last digit cannot be a key and leaves nothing."""
+    return bytes.fromhex(text) if text and len(text) % 2 == 0 else None
