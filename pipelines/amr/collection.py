@@ -35,7 +35,6 @@ from pipelines.settings import Settings
 _LOG = logging.getLogger("wattloom.amr")
 MARGIN_S = 30
 POLL_S = 1.0
-_BLOCKED_AGAIN_S = 5.0
 
 
 @dataclass(slots=True)
@@ -187,8 +186,8 @@ class Collector:
             return await read_meter(target, storekeeper, self.settings)
 
     async def _put_back(self, storekeeper: Storekeeper, group: Sequence[Target], lease: Lease | None) -> None:
-        """Let jobs wait a moment: their interface is in use, or somebody else took them."""
-        at = clock.now() + timedelta(seconds=_BLOCKED_AGAIN_S)
+        """Let jobs wait: their interface is in use, and cannot be claimed for as long, or somebody else took them."""
+        at = clock.now()
         verdicts = [
             Verdict(
                 job=job.id,

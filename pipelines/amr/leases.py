@@ -6,7 +6,7 @@ session could have lasted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,26 +32,32 @@ class Lease:
 def take(connection: sa.Connection, leases: Sequence[Lease]) -> set[UUID]:
     """Take every lease that is free, has run out or is extended by its holder; return the tokens that hold now.
 
-    Of two that want the same interface at once one gets it.
+    Of two that want the same interface at once one gets it. Only what can be taken is locked, and nothing is waited
+    for, so takers and holders never wait for each other in a ring.
     """
     rows = raw(connection).execute(
         """
+        WITH wanted AS (
+            SELECT DISTINCT ON (id) id, token, holder, until
+            FROM unnest(%(interfaces)s::uuid[], %(tokens)s::uuid[], %(holders)s::text[], %(untils)s::timestamptz[])
+                 AS w (id, token, holder, until)
+            ORDER BY id, token
+        ), free AS (
+            SELECT n.id FROM wattloom.network_interface AS n JOIN wanted AS w USING (id)
+            WHERE n.blocked_until IS NULL OR n.blocked_until <= %(now)s OR n.lease_token = w.token
+            FOR UPDATE OF n SKIP LOCKED
+        )
         UPDATE wattloom.network_interface AS n
         SET blocked_by = w.holder, blocked_at = CASE WHEN n.lease_token = w.token THEN n.blocked_at ELSE %(now)s END,
             blocked_until = w.until, lease_token = w.token
-        FROM (SELECT i.id, w.token, w.holder, w.until
-              FROM (SELECT DISTINCT ON (id) * FROM unnest(%(interfaces)s::uuid[], %(tokens)s::uuid[],
-                                                          %(holders)s::text[], %(untils)s::timestamptz[])
-                    AS w (id, token, holder, until) ORDER BY id, token) AS w
-              JOIN wattloom.network_interface AS i USING (id)
-              ORDER BY i.id FOR UPDATE OF i) AS w
-        WHERE n.id = w.id AND (n.blocked_until IS NULL OR n.blocked_until <= %(now)s OR n.lease_token = w.token)
+        FROM free JOIN wanted AS w USING (id)
+        WHERE n.id = w.id
         RETURNING n.lease_token
         """,
         {
             "now": clock.now(),
-            "tokens": [lease.token for lease in leases],
             "interfaces": [lease.interface for lease in leases],
+            "tokens": [lease.token for lease in leases],
             "holders": [lease.holder[:100] for lease in leases],
             "untils": [lease.until for lease in leases],
         },
@@ -65,37 +71,42 @@ def release(connection: sa.Connection, leases: Sequence[Lease]) -> None:
         """
         UPDATE wattloom.network_interface
         SET blocked_by = NULL, blocked_at = NULL, blocked_until = NULL, lease_token = NULL
-        WHERE id = ANY(%s) AND lease_token = ANY(%s)
+        WHERE id IN (SELECT id FROM wattloom.network_interface WHERE id = ANY(%s) AND lease_token = ANY(%s)
+                     ORDER BY id FOR UPDATE)
         """,
         ([lease.interface for lease in leases], [lease.token for lease in leases]),
     )
 
 
-def circuit_pause(failures: int) -> timedelta | None:
-    """Return how long scheduled jobs leave an interface alone after so many failures in a row; None: not at all."""
-    if failures < CIRCUIT_FAILURES:
-        return None
-    return timedelta(seconds=min(CIRCUIT_FIRST_S * 2 ** (failures - CIRCUIT_FAILURES), CIRCUIT_LONGEST_S))
-
-
 def note_reached(connection: sa.Connection, outcomes: Sequence[tuple[UUID, bool]]) -> None:
-    """Count failures in a row per interface, and open or close its circuit."""
-    cursor = raw(connection).cursor()
-    reached = [interface for interface, was_reached in outcomes if was_reached]
-    cursor.execute(
-        "UPDATE wattloom.network_interface SET failures = 0, circuit_open_until = NULL"
-        " WHERE id = ANY(%s) AND (failures > 0 OR circuit_open_until IS NOT NULL)",
-        (reached,),
+    """Count failures in a row per interface; from the fifth on its circuit opens, for twice as long each time.
+
+    While a circuit is open scheduled jobs leave the interface alone. One answer closes it.
+    """
+    reached: dict[UUID, bool] = {}
+    for interface, was_reached in outcomes:
+        reached[interface] = reached.get(interface, False) or was_reached
+    raw(connection).execute(
+        """
+        WITH outcome AS (
+            SELECT n.id, o.was_reached, n.failures + 1 AS failures
+            FROM unnest(%(interfaces)s::uuid[], %(reached)s::bool[]) AS o (id, was_reached)
+            JOIN wattloom.network_interface AS n USING (id)
+            WHERE NOT o.was_reached OR n.failures > 0
+            ORDER BY n.id FOR UPDATE OF n
+        )
+        UPDATE wattloom.network_interface AS n
+        SET failures = CASE WHEN o.was_reached THEN 0 ELSE o.failures END,
+            circuit_open_until = CASE WHEN NOT o.was_reached AND o.failures >= %(opens_at)s THEN %(now)s::timestamptz
+                + make_interval(secs => least(%(first)s * 2 ^ least(o.failures - %(opens_at)s, 20), %(longest)s)) END
+        FROM outcome AS o WHERE n.id = o.id
+        """,
+        {
+            "now": clock.now(),
+            "interfaces": list(reached),
+            "reached": list(reached.values()),
+            "opens_at": CIRCUIT_FAILURES,
+            "first": CIRCUIT_FIRST_S,
+            "longest": CIRCUIT_LONGEST_S,
+        },
     )
-    failed = sorted({interface for interface, was_reached in outcomes if not was_reached} - set(reached), key=str)
-    for interface in failed:
-        row = cursor.execute(
-            "UPDATE wattloom.network_interface SET failures = failures + 1 WHERE id = %s RETURNING failures",
-            (interface,),
-        ).fetchone()
-        pause = circuit_pause(row[0]) if row else None
-        if pause is not None:
-            cursor.execute(
-                "UPDATE wattloom.network_interface SET circuit_open_until = %s WHERE id = %s",
-                (clock.now() + pause, interface),
-            )

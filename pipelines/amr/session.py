@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pipelines import clock
@@ -191,7 +193,7 @@ def _prepared(target: Target, job: Job) -> Call:
         raise Misconfigured("the network interface has neither FQDN nor static IP nor a SIM with an IP")
     if target.interface.port is None:
         raise Misconfigured("the network interface has no port")
-    if target.authentication_failed_at is not None and not job.is_on_demand:
+    if target.authentication_failed_at is not None and not (target.has_newer_keys or job.is_on_demand):
         raise AuthenticationFailed(
             f"not tried: the meter refused our secrets at {target.authentication_failed_at.isoformat()};"
             " store new security keys, or invoke the call on demand"
@@ -252,8 +254,8 @@ async def _talk(
             try:
                 if session is None or job.execution_type != kind:
                     session, kind = driver(job.execution_type).session(target.meter, clock.now), job.execution_type
-                    await _run(link, session.open(), effects, settings)
-                await _run(link, session.perform(call), effects, settings)
+                    await _run(link, session.open, effects, settings)
+                await _run(link, partial(session.perform, call), effects, settings)
             except MeterFault as fault:
                 verdicts[job.id] = _verdict(job, effects.tally, fault, settings)
                 if isinstance(fault, TransportFault | AuthenticationFailed | CounterRefused):
@@ -265,10 +267,12 @@ async def _talk(
     return None
 
 
-async def _run(link: Link, conversation: Conversation, effects: _Effects, settings: Settings) -> None:
+async def _run(
+    link: Link, conversation: Callable[[], Conversation], effects: _Effects, settings: Settings
+) -> None:
     """Run a conversation; a bug in a driver fails this job and nothing else."""
     try:
-        await converse(link, conversation, effects, timeout_s=settings.amr_silence_s)
+        await converse(link, conversation(), effects, timeout_s=settings.amr_silence_s)
     except (MeterFault, TimeoutError, asyncio.CancelledError):
         raise
     except Exception as error:
@@ -278,7 +282,7 @@ async def _run(link: Link, conversation: Conversation, effects: _Effects, settin
 
 async def _close(link: Link, session: Session, effects: _Effects, settings: Settings) -> None:
     try:
-        await _run(link, session.close(), effects, settings)
+        await _run(link, session.close, effects, settings)
     except MeterFault as fault:
         _LOG.debug("signing off from %s: %s", effects.target.meter.name, fault)
 

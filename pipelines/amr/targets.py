@@ -59,6 +59,7 @@ class Interface:
 class Target:
     """A meter with its claimed jobs.
 
+    ``authentication_failed_at``: the meter refused our secrets; ``has_newer_keys`` then deserve a try.
     ``units`` are the units of the series its config allows; ``watermarks`` say per archive what is stored already.
     """
 
@@ -69,6 +70,7 @@ class Target:
     units: dict[str, str]
     watermarks: dict[str, datetime]
     authentication_failed_at: datetime | None
+    has_newer_keys: bool
     jobs: list[Job] = field(repr=False)
 
 
@@ -98,9 +100,7 @@ def load_targets(
 def _target(
     row: dict[str, Any], vault: Vault, jobs: list[Job], watermarks: dict[str, datetime], default_zone: str
 ) -> Target:
-    refused_at = row["authentication_failed_at"]
-    if refused_at is not None and row["keys_created_at"] is not None and row["keys_created_at"] > refused_at:
-        refused_at = None  # newer keys deserve a try
+    refused_at, keys_at = row["authentication_failed_at"], row["keys_created_at"]
     return Target(
         meter=Meter(
             name=row["name"],
@@ -120,6 +120,7 @@ def _target(
         units=row["units"],
         watermarks=watermarks,
         authentication_failed_at=refused_at,
+        has_newer_keys=refused_at is not None and keys_at is not None and keys_at > refused_at,
         jobs=jobs,
     )
 

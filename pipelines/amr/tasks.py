@@ -12,7 +12,7 @@ from pipelines import clock, crud
 from pipelines.accounts.principals import Principal
 from pipelines.amr import jobs
 from pipelines.amr.drivers import EXECUTION_TYPES, checked_arguments
-from pipelines.amr.faults import MeterFault
+from pipelines.amr.faults import MeterFault, Reason
 from pipelines.amr.schedules import SCHEDULES, SHORTEST_PERIOD_S
 from pipelines.crud import Link, Resource, Row
 from pipelines.db import tables
@@ -20,6 +20,7 @@ from pipelines.errors import RejectedInput
 from pipelines.fields import Field, Kind, check_all
 from pipelines.metering.resources import ORGANIZATION
 
+_PROBLEM = 500
 _EXECUTION_TYPE = Field(name="meter_execution_type", required=True, choices=EXECUTION_TYPES)
 _CALL = Field(name="task_call", required=True, min_length=1, max_length=50, doc="See docs/collecting.md")
 _KWARGS = Field(name="task_kwargs", kind=Kind.OBJECT, nullable=True, doc="Arguments of the call")
@@ -45,7 +46,7 @@ def _problem(execution_type: str, call: str, arguments: Mapping[str, Any] | None
     try:
         checked_arguments(execution_type, call, arguments)
     except MeterFault as fault:
-        return str(fault)
+        return str(fault)[:_PROBLEM]  # it may repeat names that were sent
     return None
 
 
@@ -58,6 +59,20 @@ def _check_task(_connection: sa.Connection, _principal: Principal, values: Row, 
         )
     if "task_kwargs" in values:
         values["task_kwargs"] = _plain(values["task_kwargs"])
+
+
+def _end_waiting(connection: sa.Connection, row: Row) -> None:
+    """End the runs that a deleted task still waits for: nobody could tell any more what they are for."""
+    job, now = tables.amr_job, clock.now()
+    verdict = {
+        "state": "failed",
+        "reason": Reason.SUPERSEDED.value,
+        "detail": "its task was deleted before it was done",
+        "finished_at": now,
+        "updated_at": now,
+    }
+    waiting = sa.and_(job.c.amr_task_id == row["id"], job.c.state == "waiting")
+    connection.execute(sa.update(job).where(waiting).values(**verdict))
 
 
 def _task_problem(_connection: sa.Connection, rows: Sequence[Row]) -> None:
@@ -84,6 +99,7 @@ TASK = Resource(
         ),
     ),
     before_write=_check_task,
+    before_delete=_end_waiting,
     extend=_task_problem,
 )
 
@@ -91,7 +107,7 @@ TASK = Resource(
 def _tasks_info(connection: sa.Connection, rows: Sequence[Row]) -> None:
     found = crud.shown_rows(connection, TASK, {task for row in rows for task in row["tasks"]})
     for row in rows:
-        row["tasks_info"] = [found[task] for task in row["tasks"]]
+        row["tasks_info"] = [found[task] for task in row["tasks"] if task in found]  # else deleted since
 
 
 TASK_GROUP = Resource(
@@ -122,7 +138,9 @@ JOB = Resource(
     fields=(
         _read_only("organization", Kind.UUID, column="organization_id"),
         _read_only("meter_device", Kind.UUID, column="meter_device_id"),
-        _read_only("amr_task", Kind.UUID, "null: invoked on demand", column="amr_task_id"),
+        _read_only(
+            "amr_task", Kind.UUID, "null: invoked on demand, or the task was deleted", column="amr_task_id"
+        ),
         _read_only("meter_execution_type"),
         _read_only("task_call"),
         _read_only("task_kwargs", Kind.OBJECT),
@@ -169,7 +187,7 @@ def invoke(connection: sa.Connection, principal: Principal, payload: Any) -> Row
         device.c.id == values["meter_device"],
         device.c.organization_id.in_(crud.visible_organizations(principal)),
     )
-    meter = connection.execute(query).one_or_none()
+    meter = connection.execute(query.with_for_update(read=True, key_share=True, of=device)).one_or_none()
     if meter is None:
         raise RejectedInput({"meter_device": [f'Invalid pk "{values["meter_device"]}" - object does not exist.']})
     organization: UUID = meter.organization_id

@@ -93,7 +93,9 @@ class World:
         kind = self._insert(
             tables.meter_device_type, name=name, manufacturer="m", manufacturer_model="m", config_id=config.id
         )
-        row = self._insert(tables.meter_device, name=name, protocol="dlms-cosem", type_id=kind.id, **values)
+        row = self._insert(
+            tables.meter_device, **{"name": name, "protocol": "dlms-cosem", "type_id": kind.id} | values
+        )
         with unit_of_work(self.engine) as connection:
             for one in series:
                 connection.execute(
