@@ -9,13 +9,14 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import answering, bulk_write, delivering, london
+from benchmarks import answering, bulk_write, collecting, delivering, london
 from benchmarks.measure import Row, table
 from pipelines.db.embedded import EmbeddedServer
 
 PARTS: dict[str, Callable[[str], list[Row]]] = {
     "bulk-write": bulk_write.run,
     "delivering": delivering.run,
+    "collecting": collecting.run,
     "london": london.run,
     "answering": answering.run,
 }

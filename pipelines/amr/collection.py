@@ -105,12 +105,7 @@ class Collector:
         self._changed.clear()
 
     def _storekeeper(self) -> Storekeeper:
-        return Storekeeper(
-            self._engine,
-            token=self._token,
-            author=self._name,
-            allow_unconfigured=self.settings.allow_unconfigured_devices,
-        )
+        return Storekeeper(self._engine, token=self._token, author=self._name)
 
     async def _fill(
         self, storekeeper: Storekeeper, *, devices: Sequence[int] | None = None, priority: int = 0
@@ -130,8 +125,7 @@ class Collector:
                 devices=devices,
                 priority=priority,
             )
-            zone = self.settings.default_meter_timezone
-            targets = load_targets(connection, self._vault, found, default_zone=zone) if found else []
+            targets = load_targets(connection, self._vault, found, self.settings) if found else []
             return len(found), targets
 
         claimed, targets = await storekeeper.call(work)
@@ -168,6 +162,7 @@ class Collector:
                 await storekeeper.do(
                     Finish(
                         verdicts=outcome.verdicts,
+                        marks=outcome.marks,
                         interface=None if interface is None else interface.id,
                         was_reached=outcome.was_reached,
                         releases=lease if index == len(group) - 1 else None,

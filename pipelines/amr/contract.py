@@ -117,7 +117,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Store these readings, in one transaction, before going on.
+    """Store these readings; they are kept whatever becomes of the session.
 
     ``covered`` says that the archive is now read without a hole from its first instant to its second.
     """

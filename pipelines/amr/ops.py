@@ -1,6 +1,7 @@
 """What a session asks the storekeeper to do, as data."""
 
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -29,18 +30,23 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Readings of one meter as columns; the result maps a rejected reading's code to its count and first reason."""
+    """Readings of one meter as columns of equal length; the result is how many found no meter or series any more."""
 
-    organization_id: UUID
     sensor_id: int
-    meter: str
-    series: list[str]
-    pair: list[int]
-    times_us: list[int]
-    mantissa: list[int]
-    scale: list[int]
-    archive: str | None
-    covered: tuple[datetime, datetime] | None
+    series: "array[int]"
+    times_us: "array[int]"
+    mantissas: "array[int]"
+    scales: "array[int]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An archive of a meter was read without a hole from one instant to another."""
+
+    sensor_id: int
+    archive: str
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +69,13 @@ class Events:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """Verdicts of jobs; whether their interface was reached (None: not tried); and a lease that ends with them."""
+    """Verdicts of jobs and the archives they read; was their interface reached (None: not tried); a lease that ends."""
 
     verdicts: list[Verdict]
+    marks: list[Mark] = field(default_factory=list)
     interface: UUID | None = None
     was_reached: bool | None = None
     releases: Lease | None = None
 
 
 Op = Begin | Reserve | Block | State | Events | Finish
-Rejected = dict[str, tuple[int, str]]

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -20,32 +20,22 @@ from pipelines.amr.faults import (
     DeadlineReached,
     MeterFault,
     Misconfigured,
+    StorageFailed,
     TransportFault,
     Unreachable,
 )
+from pipelines.amr.gathering import Gathering
 from pipelines.amr.jobs import Job, Verdict
-from pipelines.amr.ops import Block, Events, Rejected, Reserve, State
+from pipelines.amr.ops import Events, Mark, Reserve, State
 from pipelines.amr.storekeeper import Storekeeper
 from pipelines.amr.targets import Target
 from pipelines.amr.transport import Link, connect
-from pipelines.amr.units import factor
-from pipelines.decimals import split
 from pipelines.settings import Settings
 
 _LOG = logging.getLogger("wattloom.amr")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+ENOUGH = 240
+"""Readings that are stored as soon as a session has them; fewer wait for the end of its call."""
 _LARGEST_DRIFT_S = Decimal(999_999_999)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What a job has brought so far."""
-
-    found: int = 0
-    stored: int = 0
-    rejected: int = 0
-    note: str | None = None
 
 
 class _Effects:
@@ -53,74 +43,23 @@ class _Effects:
 
     def __init__(self, target: Target, storekeeper: Storekeeper) -> None:
         self.target = target
-        self.tally = _Tally()
-        self.archive: str | None = None
+        self.gathering = Gathering(target)
         self._storekeeper = storekeeper
 
     async def found(self, found: Found) -> None:
-        """Store readings whose unit is understood; what is refused is counted and the first reason kept."""
-        block = self._block(found)
-        self.tally.found += len(found.readings)
-        if not block.times_us and block.covered is None:
-            return
-        rejected: Rejected = await self._storekeeper.do(block)
-        refused = sum(count for count, _ in rejected.values())
-        self.tally.rejected += refused
-        self.tally.stored += len(block.times_us) - refused
-        for _, reason in rejected.values():
-            self._note(reason)
+        """Take readings in, and store them once there are enough for a transaction to be worth it."""
+        self.gathering.add(found)
+        if len(self.gathering) >= ENOUGH:
+            await self.flush()
 
-    def _note(self, reason: str) -> None:
-        self.tally.note = self.tally.note or reason
-
-    def _block(self, found: Found) -> Block:
-        numbers: dict[tuple[str, str | None], int] = {}
-        factors: list[Decimal | None] = []
-        series: list[str] = []
-        pair: list[int] = []
-        times_us: list[int] = []
-        mantissas: list[int] = []
-        scales: list[int] = []
-        for reading in found.readings:
-            place = (reading.series, reading.unit)
-            number = numbers.get(place)
-            if number is None:
-                number = numbers[place] = len(series)
-                series.append(reading.series)
-                factors.append(self._factor(reading.series, reading.unit))
-            times = factors[number]
-            if times is None:
-                self.tally.rejected += 1
-                continue
-            try:
-                mantissa, scale = split(reading.value if times == 1 else reading.value * times)
-            except ValueError as error:
-                self.tally.rejected += 1
-                self._note(f"{reading.series}: {error}")
-                continue
-            pair.append(number)
-            times_us.append((reading.timestamp - _EPOCH) // _MICROSECOND)
-            mantissas.append(mantissa)
-            scales.append(scale)
-        return Block(
-            organization_id=self.target.organization_id,
-            sensor_id=self.target.sensor_id,
-            meter=self.target.meter.name,
-            series=series,
-            pair=pair,
-            times_us=times_us,
-            mantissa=mantissas,
-            scale=scales,
-            archive=self.archive,
-            covered=found.covered,
-        )
-
-    def _factor(self, series: str, unit: str | None) -> Decimal | None:
-        wanted = self.target.units.get(series)
-        times = Decimal(1) if wanted is None else factor(unit, wanted)
-        if times is None:
-            self._note(f"{series}: the meter sends {unit}, the series is kept in {wanted}")
-        return times
+    async def flush(self) -> None:
+        """Store what was read so far."""
+        count = len(self.gathering)
+        if count:
+            lost: int = await self._storekeeper.do(self.gathering.take())
+            self.gathering.stored += count - lost
+            if lost:
+                self.gathering.refuse(lost, "the meter or the series was deleted meanwhile")
 
     async def clock_seen(self, step: ClockSeen) -> None:
         """Record the drift: how far the meter's clock is ahead of ours."""
@@ -155,29 +94,56 @@ class _Effects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Verdicts of all jobs of a meter, and whether its interface was reached (None: not tried)."""
+    """Verdicts of all jobs of a meter, what they read without a hole, and whether its interface was reached."""
 
     verdicts: list[Verdict]
+    marks: list[Mark]
     was_reached: bool | None = None
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """Verdicts as they come."""
+
+    settings: Settings
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+
+    async def close(self, job: Job, effects: _Effects, fault: MeterFault | None) -> MeterFault | None:
+        """Store the rest of what a job has read and note its verdict; return the fault it ended with, if any."""
+        gathering = effects.gathering
+        try:
+            await effects.flush()
+        except MeterFault as failure:
+            fault = failure
+        if (
+            gathering.archive is not None
+            and gathering.covered is not None
+            and not isinstance(fault, StorageFailed)
+        ):
+            start, end = gathering.covered
+            mark = Mark(sensor_id=effects.target.sensor_id, archive=gathering.archive, start=start, end=end)
+            self.marks.append(mark)
+        self.verdicts[job.id] = _verdict(job, gathering, fault, self.settings)
+        return fault
 
 
 async def read_meter(target: Target, storekeeper: Storekeeper, settings: Settings) -> Outcome:
     """Hold a session with a meter and return a verdict for each of its jobs, whatever happens."""
-    effects = _Effects(target, storekeeper)
-    verdicts: dict[int, Verdict] = {}
+    effects, ledger = _Effects(target, storekeeper), _Ledger(settings)
     ready: list[tuple[Job, Call]] = []
     for job in target.jobs:
         try:
             ready.append((job, _prepared(target, job)))
         except MeterFault as fault:
-            verdicts[job.id] = _verdict(job, _Tally(), fault, settings)
+            ledger.verdicts[job.id] = _verdict(job, Gathering(target), fault, settings)
     was_reached: bool | None = None
     if ready:
-        ended, was_reached = await _hold(target, effects, ready, verdicts, settings)
+        ended, was_reached = await _hold(target, effects, ready, ledger)
         for job, _ in ready:
-            if job.id not in verdicts:
-                verdicts[job.id] = _verdict(job, _Tally(), ended, settings)
-    return Outcome(verdicts=list(verdicts.values()), was_reached=was_reached)
+            if job.id not in ledger.verdicts:
+                ledger.verdicts[job.id] = _verdict(job, Gathering(target), ended, settings)
+    return Outcome(verdicts=list(ledger.verdicts.values()), marks=ledger.marks, was_reached=was_reached)
 
 
 def _prepared(target: Target, job: Job) -> Call:
@@ -209,22 +175,19 @@ def _archive(job: Job, arguments: Any) -> str | None:
 
 
 async def _hold(
-    target: Target,
-    effects: _Effects,
-    ready: list[tuple[Job, Call]],
-    verdicts: dict[int, Verdict],
-    settings: Settings,
+    target: Target, effects: _Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
 ) -> tuple[MeterFault | None, bool]:
     """Hold the session; return the fault that ended it for the jobs without a verdict, and whether it connected."""
+    limit_s = ledger.settings.amr_session_s
     try:
-        async with asyncio.timeout(settings.amr_session_s):
-            ended = await _talk(target, effects, ready, verdicts, settings)
+        async with asyncio.timeout(limit_s):
+            ended = await _talk(target, effects, ready, ledger)
     except TimeoutError:
-        ended = DeadlineReached(f"the session took longer than {settings.amr_session_s} s")
-        current = next((job for job, _ in ready if job.id not in verdicts), None)
+        ended = DeadlineReached(f"the session took longer than {limit_s} s")
+        current = next((job for job, _ in ready if job.id not in ledger.verdicts), None)
         if current is not None:
-            verdicts[current.id] = _verdict(current, effects.tally, ended, settings)
-        return ended, effects.tally.found > 0
+            await ledger.close(current, effects, ended)
+        return ended, effects.gathering.found > 0
     if isinstance(ended, AuthenticationFailed | CounterRefused):
         await effects.note_secrets(refused=True)
     elif ended is None and target.authentication_failed_at is not None:
@@ -233,35 +196,31 @@ async def _hold(
 
 
 async def _talk(
-    target: Target,
-    effects: _Effects,
-    ready: list[tuple[Job, Call]],
-    verdicts: dict[int, Verdict],
-    settings: Settings,
+    target: Target, effects: _Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
 ) -> MeterFault | None:
     """Connect, open, perform every call, close; return the fault that ended the session early, if any."""
-    interface = target.interface
+    interface, settings = target.interface, ledger.settings
     assert interface is not None and interface.host is not None and interface.port is not None  # noqa: S101, PT018
     try:
         link = await connect(interface.host, interface.port, settings.amr_connect_s)
-    except MeterFault as fault:
-        return fault
+    except MeterFault as unreached:
+        return unreached
     async with link:
         session: Session | None = None
         kind = ""
         for job, call in ready:
-            effects.tally, effects.archive = _Tally(), _archive(job, call.arguments)
+            effects.gathering = Gathering(target, _archive(job, call.arguments))
+            fault: MeterFault | None = None
             try:
                 if session is None or job.execution_type != kind:
                     session, kind = driver(job.execution_type).session(target.meter, clock.now), job.execution_type
                     await _run(link, session.open, effects, settings)
                 await _run(link, partial(session.perform, call), effects, settings)
-            except MeterFault as fault:
-                verdicts[job.id] = _verdict(job, effects.tally, fault, settings)
-                if isinstance(fault, TransportFault | AuthenticationFailed | CounterRefused):
-                    return fault
-            else:
-                verdicts[job.id] = _verdict(job, effects.tally, None, settings)
+            except MeterFault as failure:
+                fault = failure
+            fault = await ledger.close(job, effects, fault)
+            if isinstance(fault, TransportFault | AuthenticationFailed | CounterRefused):
+                return fault
         if session is not None:
             await _close(link, session, effects, settings)
     return None
@@ -287,14 +246,16 @@ async def _close(link: Link, session: Session, effects: _Effects, settings: Sett
         _LOG.debug("signing off from %s: %s", effects.target.meter.name, fault)
 
 
-def _verdict(job: Job, tally: _Tally, fault: MeterFault | None, settings: Settings) -> Verdict:
-    verdict = Verdict(job=job.id, state="ok", found=tally.found, stored=tally.stored, rejected=tally.rejected)
+def _verdict(job: Job, brought: Gathering, fault: MeterFault | None, settings: Settings) -> Verdict:
+    verdict = Verdict(
+        job=job.id, state="ok", found=brought.found, stored=brought.stored, rejected=brought.rejected
+    )
     if fault is None:
-        note = None if tally.note is None else f"{tally.rejected} readings were not kept: {tally.note}"
+        note = None if brought.note is None else f"{brought.rejected} readings were not kept: {brought.note}"
         return replace(verdict, detail=note)
     retry_at = None
     if fault.may_retry and job.attempt < settings.amr_attempts:
         wait_s = settings.amr_retry_s * 2 ** (job.attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         retry_at = clock.now() + timedelta(seconds=wait_s)
-    state = "partial" if tally.stored else "failed"
+    state = "partial" if brought.stored else "failed"
     return replace(verdict, state=state, reason=fault.reason, detail=str(fault), retry_at=retry_at)

@@ -29,11 +29,10 @@ _LOG = logging.getLogger("wattloom.amr")
 class Storekeeper:
     """Stores for the sessions of one collector; ``token`` marks its leases and claims."""
 
-    def __init__(self, engine: sa.Engine, *, token: UUID, author: str, allow_unconfigured: bool) -> None:
+    def __init__(self, engine: sa.Engine, *, token: UUID, author: str) -> None:
         self.token = token
         self._engine = engine
         self._author = author
-        self._allow_unconfigured = allow_unconfigured
         self._waiting: list[tuple[Op, asyncio.Future[Any]]] = []
         self._woken = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wattloom-store")
@@ -103,7 +102,7 @@ class Storekeeper:
     def _perform(self, connection: sa.Connection, ops: list[Op]) -> list[Any]:
         """Do the ops kind by kind, always in the same order, so that collectors never wait for each other in a ring."""
         results: list[Any] = [None] * len(ops)
-        write = partial(stores.store, author=self._author, allow_unconfigured=self._allow_unconfigured)
+        write = partial(stores.store, author=self._author)
         kinds: tuple[tuple[type[Op], Callable[[sa.Connection, Any], Sequence[Any]]], ...] = (
             (Begin, lambda connection, ops: stores.begin(connection, self.token, ops)),
             (Reserve, stores.reserve),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -11,11 +10,9 @@ import sqlalchemy as sa
 
 from pipelines import clock
 from pipelines.amr import jobs, leases
-from pipelines.amr.ops import Begin, Block, Events, Finish, Rejected, Reserve, State
+from pipelines.amr.ops import Begin, Block, Events, Finish, Mark, Reserve, State
 from pipelines.db.engine import raw
-from pipelines.metering.batches import NamedReadings
-from pipelines.metering.delivery import deliver
-from pipelines.metering.writer import Authorship
+from pipelines.metering.writer import Authorship, KeyedReadings, write_readings
 
 
 def begin(connection: sa.Connection, token: UUID, ops: Sequence[Begin]) -> list[bool]:
@@ -39,27 +36,27 @@ def begin(connection: sa.Connection, token: UUID, ops: Sequence[Begin]) -> list[
     return [(op.lease is None or op.lease.token in granted) and ours.issuperset(op.jobs) for op in ops]
 
 
-def store(
-    connection: sa.Connection, ops: Sequence[Block], *, author: str, allow_unconfigured: bool
-) -> list[Rejected]:
-    """Store readings through the one write path, and move watermarks on."""
-    results: list[Rejected] = [{} for _ in ops]
-    for organization in sorted({op.organization_id for op in ops}):
-        places = [i for i, op in enumerate(ops) if op.organization_id == organization]
-        batch, owner = _columns([ops[i] for i in places])
-        authorship = Authorship(author=author, reason="collected from the meter", at=clock.now())
-        delivery = deliver(connection, organization, batch, authorship, allow_unconfigured=allow_unconfigured)
-        for rejection in delivery.rejected:
-            rejected = results[places[owner[rejection.index]]]
-            count, reason = rejected.get(rejection.code, (0, rejection.detail))
-            rejected[rejection.code] = (count + 1, reason)
-    _advance_watermarks(connection, ops)
-    return results
+def store(connection: sa.Connection, ops: Sequence[Block], *, author: str) -> list[int]:
+    """Store readings through the one write path; return per block how many lost their meter or series meanwhile."""
+    sizes = np.array([len(op.times_us) for op in ops])
+    readings = KeyedReadings(
+        device_id=np.repeat(np.array([op.sensor_id for op in ops], dtype=np.int32), sizes),
+        series_id=np.concatenate([np.frombuffer(op.series, dtype=np.int32) for op in ops]),
+        times_us=np.concatenate([np.frombuffer(op.times_us, dtype=np.int64) for op in ops]),
+        mantissa=np.concatenate([np.frombuffer(op.mantissas, dtype=np.int64) for op in ops]),
+        scale=np.concatenate([np.frombuffer(op.scales, dtype=np.int16) for op in ops]),
+    )
+    authorship = Authorship(author=author, reason="collected from the meter", at=clock.now())
+    written = write_readings(connection, readings, authorship)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    lost: list[int] = np.add.reduceat(written.gone.astype(np.int64), starts).tolist()
+    return lost
 
 
 def finish(connection: sa.Connection, token: UUID, ops: Sequence[Finish]) -> list[None]:
     """Write verdicts, note which interfaces answer, and release leases."""
     jobs.finish(connection, token, [verdict for op in ops for verdict in op.verdicts])
+    _advance_watermarks(connection, [mark for op in ops for mark in op.marks])
     reached = [(op.interface, op.was_reached) for op in ops if op.was_reached is not None and op.interface]
     if reached:
         leases.note_reached(connection, reached)
@@ -69,30 +66,12 @@ def finish(connection: sa.Connection, token: UUID, ops: Sequence[Finish]) -> lis
     return [None] * len(ops)
 
 
-def _columns(blocks: Sequence[Block]) -> tuple[NamedReadings, np.ndarray[Any, np.dtype[np.intp]]]:
-    """Return blocks as one batch, and the block of each of its rows."""
-    pairs: list[tuple[str, str]] = []
-    numbers: list[np.ndarray[Any, Any]] = []
-    for block in blocks:
-        numbers.append(np.array(block.pair, dtype=np.int32) + len(pairs))
-        pairs += [(block.meter, series) for series in block.series]
-    batch = NamedReadings(
-        pairs=pairs,
-        pair=np.concatenate(numbers),
-        times_us=np.concatenate([np.array(block.times_us, dtype=np.int64) for block in blocks]),
-        mantissa=np.concatenate([np.array(block.mantissa, dtype=np.int64) for block in blocks]),
-        scale=np.concatenate([np.array(block.scale, dtype=np.int16) for block in blocks]),
-    )
-    return batch, np.repeat(np.arange(len(blocks)), [len(block.pair) for block in blocks])
-
-
-def _advance_watermarks(connection: sa.Connection, blocks: Sequence[Block]) -> None:
+def _advance_watermarks(connection: sa.Connection, marks: Sequence[Mark]) -> None:
     """Move the watermark of each archive on; never over a hole, never back."""
-    marks: dict[tuple[int, str], list[tuple[datetime, datetime]]] = {}
-    for block in blocks:
-        if block.archive is not None and block.covered is not None:
-            marks.setdefault((block.sensor_id, block.archive), []).append(block.covered)
-    spans = [(key, min(s for s, _ in found), max(e for _, e in found)) for key, found in sorted(marks.items())]
+    spans: dict[tuple[int, str], tuple[datetime, datetime]] = {}
+    for mark in sorted(marks, key=lambda mark: (mark.sensor_id, mark.archive)):
+        start, end = spans.get((mark.sensor_id, mark.archive), (mark.start, mark.end))
+        spans[mark.sensor_id, mark.archive] = (min(start, mark.start), max(end, mark.end))
     if spans:
         raw(connection).execute(
             """
@@ -108,10 +87,10 @@ def _advance_watermarks(connection: sa.Connection, blocks: Sequence[Block]) -> N
             """,
             {
                 "now": clock.now(),
-                "devices": [sensor for (sensor, _), _, _ in spans],
-                "archives": [archive[:100] for (_, archive), _, _ in spans],
-                "starts": [start for _, start, _ in spans],
-                "ends": [end for _, _, end in spans],
+                "devices": [sensor for sensor, _ in spans],
+                "archives": [archive[:100] for _, archive in spans],
+                "starts": [start for start, _ in spans.values()],
+                "ends": [end for _, end in spans.values()],
             },
         )
 

@@ -16,6 +16,7 @@ from pipelines.db.engine import raw
 from pipelines.fields import canonical_zone
 from pipelines.metering.interfaces import host_of
 from pipelines.metering.vault import Vault, opened_row
+from pipelines.settings import Settings
 
 _METERS = """
     SELECT d.id AS meter_device_id, d.sensor_id, d.organization_id, d.name, d.protocol, d.manufacturer_serial,
@@ -25,10 +26,12 @@ _METERS = """
            s.authentication_failed_at, k.id AS key_id, k.created_at AS keys_created_at, k.key_version,
            k.iec62056_21_password, k.dlms_global_unicast_encryption_key, k.dlms_global_broadcast_encryption_key,
            k.dlms_master_key, k.dlms_global_authentication_key, o.wrapped_key,
-           (SELECT coalesce(jsonb_object_agg(r.name, r.unit), '{}')
-            FROM wattloom.meter_device_config_series AS cs
-            JOIN wattloom.meter_reading_series AS r ON r.id = cs.series_id
-            WHERE cs.config_id = t.config_id) AS units
+           t.config_id IS NOT NULL AS is_configured,
+           ARRAY(SELECT (r.name, r.series_key, r.unit)
+                 FROM wattloom.meter_reading_series AS r
+                 WHERE EXISTS (SELECT FROM wattloom.meter_device_config_series AS cs
+                               WHERE cs.config_id = t.config_id AND cs.series_id = r.id)
+                    OR (%(unconfigured)s AND t.config_id IS NULL AND r.organization_id = d.organization_id)) AS series
     FROM wattloom.meter_device AS d
     LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id
     LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id
@@ -41,7 +44,7 @@ _METERS = """
     ) AS k ON true
     LEFT JOIN wattloom.organization_key AS o
            ON o.organization_id = k.organization_id AND o.version = k.key_version
-    WHERE d.id = ANY(%s)
+    WHERE d.id = ANY(%(meters)s)
 """
 
 
@@ -55,34 +58,42 @@ class Interface:
     can_block: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A series that may be saved for a meter: its key in the hypertable, and its unit."""
+
+    key: int
+    unit: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A meter with its claimed jobs.
 
     ``authentication_failed_at``: the meter refused our secrets; ``has_newer_keys`` then deserve a try.
-    ``units`` are the units of the series its config allows; ``watermarks`` say per archive what is stored already.
+    ``series`` are those that may be saved for it, by name; ``watermarks`` say per archive what is stored already.
     """
 
     meter: Meter
     sensor_id: int
     organization_id: UUID
     interface: Interface | None
-    units: dict[str, str]
+    is_configured: bool
+    series: dict[str, list[Kept]]
     watermarks: dict[str, datetime]
     authentication_failed_at: datetime | None
     has_newer_keys: bool
     jobs: list[Job] = field(repr=False)
 
 
-def load_targets(
-    connection: sa.Connection, vault: Vault, jobs: Sequence[Job], *, default_zone: str
-) -> list[Target]:
+def load_targets(connection: sa.Connection, vault: Vault, jobs: Sequence[Job], settings: Settings) -> list[Target]:
     """Return the meters of jobs, in the order of their most urgent job."""
     wanted: dict[UUID, list[Job]] = {}
     for job in jobs:
         wanted.setdefault(job.meter_id, []).append(job)
     cursor = raw(connection).cursor(row_factory=dict_row)
-    rows = {row["meter_device_id"]: row for row in cursor.execute(_METERS, (list(wanted),))}
+    values = {"meters": list(wanted), "unconfigured": settings.allow_unconfigured_devices}
+    rows = {row["meter_device_id"]: row for row in cursor.execute(_METERS, values)}
     watermarks: dict[int, dict[str, datetime]] = {}
     marks = raw(connection).execute(
         "SELECT device_id, archive, read_until FROM wattloom.amr_watermark WHERE device_id = ANY(%s)",
@@ -91,7 +102,9 @@ def load_targets(
     for sensor, archive, until in marks:
         watermarks.setdefault(sensor, {})[archive] = until
     return [
-        _target(rows[meter], vault, mine, watermarks.get(rows[meter]["sensor_id"], {}), default_zone)
+        _target(
+            rows[meter], vault, mine, watermarks.get(rows[meter]["sensor_id"], {}), settings.default_meter_timezone
+        )
         for meter, mine in wanted.items()
         if meter in rows  # else it was deleted meanwhile, and its jobs with it
     ]
@@ -117,12 +130,20 @@ def _target(
         sensor_id=row["sensor_id"],
         organization_id=row["organization_id"],
         interface=None if row["interface_id"] is None else _interface(row),
-        units=row["units"],
+        is_configured=row["is_configured"],
+        series=_series(row["series"]),
         watermarks=watermarks,
         authentication_failed_at=refused_at,
         has_newer_keys=refused_at is not None and keys_at is not None and keys_at > refused_at,
         jobs=jobs,
     )
+
+
+def _series(rows: Sequence[tuple[str, str, str]]) -> dict[str, list[Kept]]:
+    kept: dict[str, list[Kept]] = {}
+    for name, key, unit in rows:
+        kept.setdefault(name, []).append(Kept(int(key), unit))
+    return kept
 
 
 def _interface(row: dict[str, Any]) -> Interface:
