@@ -47,6 +47,17 @@ def report_panel(report: Report, *, title: str) -> RenderableType:
     )
 
 
+def collection_table(jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Table:
+    """Return what reading each simulated meter brought."""
+    table = Table(title="Collected over the wire")
+    for name in ("meter", "protocol", "call", "job", "readings"):
+        table.add_column(name, justify="right" if name == "readings" else "left")
+    for line, job in jobs:
+        state = job["state"] if job["reason"] is None else f"{job['state']}: {job['reason']}"
+        table.add_row(line["title"], line["protocol"], line["task_call"], state, f"{job['readings_stored']:,}")
+    return table
+
+
 def daily_chart(days: Sequence[Mapping[str, Any]]) -> Text:
     """Return a column per day on one scale that starts at zero; weekends in another colour."""
     values = [float(day["total_consumption"]) for day in days]

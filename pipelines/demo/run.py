@@ -1,6 +1,7 @@
 """The course of `wattloom demo`: from an empty folder to a printed report and a platform to look at."""
 
 import contextlib
+import json
 import signal
 import sys
 import time
@@ -20,20 +21,21 @@ from pipelines.db.embedded import EmbeddedServer
 from pipelines.db.engine import database_url, engine_for, unit_of_work, without_password
 from pipelines.db.migrate import migrate
 from pipelines.demo.airflow import USERNAME, AirflowStandalone
-from pipelines.demo.chart import Report, overview, report_panel
+from pipelines.demo.chart import Report, collection_table, overview, report_panel
 from pipelines.demo.client import HOST, JsonClient, free_port
 from pipelines.demo.files import read_private, write_private
-from pipelines.demo.homes import HOMES, Meter, deliver, ensure_meter, missing_readings
+from pipelines.demo.meters import Meter, enter, invoke, jobs
 from pipelines.demo.process import DemoProcess, child_environment
 from pipelines.errors import Conflict, NotFound, SourceUnavailable
 from pipelines.settings import Settings
 
 ORGANIZATION = "Wattloom demo"
-DAGS = ("promote_staged", "derive_and_refresh", "disaggregate_monthly")
-SHOWN_METER = "demo-stockholm"
-ARCHIVE_MONTHS = 13
+DAGS = ("collect_due", "promote_staged", "derive_and_refresh", "disaggregate_monthly")
+SHOWN_METER = "sim-lis-200-1"
 _PREFERRED_PORT = 8000
 _API_TIMEOUT_S = 60.0
+_METERS_TIMEOUT_S = 60.0
+_COLLECT_TIMEOUT_S = 240.0
 _PAUSE_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -79,6 +81,8 @@ class _Demo:
             self._variables["WATTLOOM_DATABASE_URL"] = settings.database_url
         self._api_port = 0
         self._api_process = DemoProcess(self._folder, "api")
+        self._meters_process = DemoProcess(self._folder, "meters")
+        self._worker_process = DemoProcess(self._folder, "worker")
         self._airflow = AirflowStandalone(self._home, self._server, self._variables)
 
     def show(self) -> None:
@@ -90,27 +94,40 @@ class _Demo:
             with _step(progress, "Migrations"):
                 migrate(engine_for(self._settings))
             self._started.callback(self._airflow.stop)
-            self._airflow.start()  # it gets ready while the readings are delivered
+            self._airflow.start()  # it gets ready while the meters are simulated and entered
+            self._start_meters()
             with _step(progress, "Organization and API"):
                 state = self._ensure_organization()
                 self._start_api(state)
-            meters = self._deliver_readings(progress, state)
+            with _step(progress, "Simulated meters of six protocols"):
+                meters = [
+                    enter(self._api, state["credentials"]["organization"]["id"], line) for line in self._lines()
+                ]
             with _step(progress, "Airflow"):
                 self._airflow.wait_until_healthy(DAGS)
-            for dag_id in DAGS:
+            with _step(progress, "DAG collect_due: reading the meters over their protocols"):
+                invoked = [invoke(self._api, meter) for meter in meters]
+                self._airflow.run("collect_due")
+                collected = self._collected(invoked)
+            for dag_id in DAGS[1:]:
                 with _step(progress, f"DAG {dag_id}"):
                     self._airflow.run(dag_id)
             with _step(progress, "Report"):
                 month = _newest_reported_month()
-                reports = [(meter, self._report(meter, month)) for meter in meters]
+                reports = [(meter, self._report(meter, month)) for meter in meters if meter.has_archive]
+        self._console.print(
+            collection_table([(meter.line, job) for meter, job in zip(meters, collected, strict=True)])
+        )
         self._print_reports(month, reports)
+        self._start_worker()
         self._console.print(f"From the start to the report: {time.monotonic() - begun:.0f} s")
         self.is_shown = True
 
     def wait(self) -> None:
         """Wait for a signal; a service that ends meanwhile is an error."""
         while True:
-            self._api_process.require_running()
+            for process in (self._api_process, self._meters_process, self._worker_process):
+                process.require_running()
             self._airflow.require_running()
             time.sleep(1)
 
@@ -145,11 +162,11 @@ class _Demo:
         self._server.start()
 
     def _ensure_organization(self) -> dict[str, Any]:
-        """Return the credentials and the archive's start, as kept from the last run where they still fit."""
+        """Return the credentials, as kept from the last run where they still fit."""
         file = self._folder / "state.json"
         state: dict[str, Any] | None = read_private(file)
         if state is None or not self._is_organization_known(state):
-            state = {"credentials": self._new_organization(), "archive_start": _archive_start().isoformat()}
+            state = {"credentials": self._new_organization()}
             write_private(file, state)
         return state
 
@@ -172,9 +189,7 @@ class _Demo:
     def _start_api(self, state: dict[str, Any]) -> None:
         self._api_process.end_leftover()
         self._api_port = free_port(_PREFERRED_PORT)
-        command = [sys.executable, "-m", "pipelines", "serve", "--host", HOST, "--port", str(self._api_port)]
-        self._started.callback(self._api_process.stop)
-        self._api_process.start(command, child_environment(**self._variables))
+        self._start(self._api_process, "serve", "--host", HOST, "--port", str(self._api_port))
         self._api = JsonClient(self._api_port)
         self._api.authorization = f"Token {state['credentials']['staff']['token']}"
         self._sensors = JsonClient(self._api_port)
@@ -195,20 +210,47 @@ class _Demo:
             return False
         return True
 
-    def _deliver_readings(self, progress: Progress, state: dict[str, Any]) -> list[Meter]:
-        """Post what each home's meter has read since the archive began and the API does not have."""
-        organization = state["credentials"]["organization"]["id"]
-        month = datetime.fromisoformat(state["archive_start"])
-        meters = []
-        with _step(progress, "Meters and their readings") as bar:
-            progress.update(bar, total=len(HOMES))
-            for home in HOMES:
-                meter = ensure_meter(self._api, organization, home)
-                missing = missing_readings(self._api, meter, home.local_midnight(month), clock.now())
-                for count in deliver(self._api, missing):
-                    progress.advance(bar, count / len(missing))
-                meters.append(meter)
-        return meters
+    def _start_meters(self) -> None:
+        """Serve simulated meters; they make their archives while everything else starts."""
+        self._manifest.unlink(missing_ok=True)
+        self._start(self._meters_process, "simulate", "--manifest", str(self._manifest))
+
+    def _start_worker(self) -> None:
+        """Execute what is invoked on demand from now on."""
+        self._start(self._worker_process, "worker")
+
+    def _start(self, process: DemoProcess, *arguments: str) -> None:
+        process.end_leftover()
+        self._started.callback(process.stop)
+        command = [sys.executable, "-m", "pipelines", *arguments]
+        process.start(command, child_environment(**self._variables))
+
+    @property
+    def _manifest(self) -> Path:
+        return self._folder / "meters.json"
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Return the manifest of the simulated meters once they listen."""
+        deadline = time.monotonic() + _METERS_TIMEOUT_S
+        while not self._manifest.exists():
+            self._meters_process.require_running()
+            if time.monotonic() > deadline:
+                raise SourceUnavailable(f"the simulated meters do not listen, see {self._meters_process.log}")
+            time.sleep(_PAUSE_S)
+        lines: list[dict[str, Any]] = json.loads(self._manifest.read_text(encoding="utf-8"))
+        return lines
+
+    def _collected(self, invoked: list[int]) -> list[dict[str, Any]]:
+        """Return the jobs once all have ended, whichever run of the DAG executed them."""
+        deadline = time.monotonic() + _COLLECT_TIMEOUT_S
+        while True:
+            found = jobs(self._api, invoked)
+            if all(job["finished_at"] for job in found):
+                return found
+            if time.monotonic() > deadline:
+                open_jobs = [job["id"] for job in found if not job["finished_at"]]
+                raise SourceUnavailable(f"the jobs {open_jobs} do not end, see /v1/metering/amr-jobs")
+            time.sleep(_PAUSE_S)
 
     def _report(self, meter: Meter, month: datetime) -> Report:
         path = f"/sensors/{meter.sensor_id}/sm/reports/monthly"
@@ -217,15 +259,9 @@ class _Demo:
 
     def _print_reports(self, month: datetime, reports: list[tuple[Meter, Report]]) -> None:
         for meter, report in reports:
-            if meter.home.meter == SHOWN_METER:
-                self._console.print(report_panel(report, title=f"{meter.home.title}: {month:%B %Y}"))
-        self._console.print(overview([(meter.home.title, report) for meter, report in reports]))
-
-
-def _archive_start() -> datetime:
-    now = clock.now()
-    months = now.year * 12 + now.month - 1 - ARCHIVE_MONTHS
-    return now.replace(year=months // 12, month=months % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
+            if meter.line["name"] == SHOWN_METER:
+                self._console.print(report_panel(report, title=f"{meter.line['title']}: {month:%B %Y}"))
+        self._console.print(overview([(meter.line["title"], report) for meter, report in reports]))
 
 
 def _newest_reported_month() -> datetime:
