@@ -24,6 +24,7 @@ from pipelines.metering import interfaces
 from pipelines.metering import resources as metering
 from pipelines.metering.security_keys import security_keys
 from pipelines.metering.vault import Vault
+from pipelines.mqtt.resources import QUARANTINED
 from pipelines.settings import Settings
 
 _RESOURCES = (
@@ -37,6 +38,7 @@ _RESOURCES = (
     tasks.TASK_GROUP,
     tasks.TASK,
     tasks.JOB,
+    QUARANTINED,
 )
 
 

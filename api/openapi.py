@@ -12,6 +12,7 @@ from pipelines.crud import Resource
 from pipelines.fields import Field, Kind
 from pipelines.metering import interfaces, readings, security_keys
 from pipelines.metering import resources as metering
+from pipelines.mqtt.resources import QUARANTINED
 
 Schema = dict[str, Any]
 
@@ -253,7 +254,12 @@ def _reading_paths() -> dict[str, Schema]:
 
 def _invocation_paths() -> dict[str, Schema]:
     job = object_schema(tasks.JOB.fields)
-    job["properties"] = {"id": {"type": "integer"}, **job["properties"]}
+    job["properties"] = {
+        "id": {"type": "integer"},
+        **job["properties"],
+        "created_at": _STAMP,
+        "updated_at": _STAMP,
+    }
     return {
         "/v1/metering/amr-tasks/invoke": {
             "post": _operation(
@@ -355,6 +361,7 @@ def document() -> Schema:
         tasks.TASK_GROUP,
         tasks.TASK,
         tasks.JOB,
+        QUARANTINED,
     ):
         paths |= resource_paths(resource, f"/v1/metering/{resource.name}")
     paths |= _reading_paths() | _invocation_paths()

@@ -1,4 +1,4 @@
-"""Reads simulated meters in a process of its own: with nothing behind it, or as the platform does; prints what it took."""
+"""Reads simulated meters in a process of its own, with nothing behind it or as the platform does; prints what it took."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Serves one simulated LIS-200 data logger to any number of connections; a process of its own, so that it costs its own."""
+"""Serves one simulated LIS-200 data logger to any number of connections, in a process of its own."""
 
 import argparse
 import asyncio

@@ -38,9 +38,9 @@ class Resource:
     """A kind of row as the API offers it.
 
     ``before_write`` may add to or refuse the checked values; ``after_write`` sees the stored row; ``before`` is the
-    row as it was, None on creation. ``before_delete`` removes what the database does not cascade to.
-    ``nested`` fields are sent as an id and shown as the whole object. ``related_filters`` filter by a column of the
-    row that one of ours points to: name -> (our column, its column).
+    row as it was, None on creation. ``before_delete`` sees the row's columns alone and removes what the database
+    does not cascade to. ``nested`` fields are sent as an id and shown as the whole object. ``related_filters``
+    filter by a column of the row that one of ours points to: name -> (our column, its column).
     """
 
     name: str
@@ -114,15 +114,21 @@ def get_row(
     NotFound
         Unknown, or of another organization.
     """
+    found = _stored_row(connection, resource, principal, identifier, lock=lock)
+    _complete(connection, resource, [found])
+    return found
+
+
+def _stored_row(
+    connection: sa.Connection, resource: Resource, principal: Principal, identifier: object, *, lock: bool
+) -> Row:
     query = sa.select(resource.table).where(scoped(resource, principal), resource.table.c.id == identifier)
     if lock:
         query = query.with_for_update(of=resource.table)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound
-    found = dict(row._mapping)
-    _complete(connection, resource, [found])
-    return found
+    return dict(row._mapping)
 
 
 def _complete(connection: sa.Connection, resource: Resource, rows: Sequence[Row]) -> None:
@@ -144,12 +150,16 @@ def shown(resource: Resource, row: Row) -> Row:
     return {"id": row["id"], **fields, "created_at": row["created_at"], "updated_at": row["updated_at"]}
 
 
-def shown_rows(connection: sa.Connection, resource: Resource, identifiers: set[Any]) -> dict[Any, Row]:
-    """Return rows that visible rows point to, as ``shown`` makes them, by id."""
+def shown_rows(
+    connection: sa.Connection, resource: Resource, identifiers: set[Any], organizations: set[Any]
+) -> dict[Any, Row]:
+    """Return, by id and as ``shown`` makes them, rows that visible rows of these organizations point to."""
     if not identifiers:
         return {}
     table = resource.table
-    rows = [dict(r._mapping) for r in connection.execute(sa.select(table).where(table.c.id.in_(identifiers)))]
+    within = table.c[resource.scope_column].in_(organizations)
+    found = connection.execute(sa.select(table).where(table.c.id.in_(identifiers), within))
+    rows = [dict(row._mapping) for row in found]
     _complete(connection, resource, rows)
     return {row["id"]: shown(resource, row) for row in rows}
 
@@ -195,7 +205,7 @@ def delete_row(connection: sa.Connection, resource: Resource, principal: Princip
     NotFound
         Unknown, or of another organization.
     """
-    row = get_row(connection, resource, principal, identifier, lock=True)
+    row = _stored_row(connection, resource, principal, identifier, lock=True)  # it may be unfit to be shown
     if resource.before_delete is not None:
         resource.before_delete(connection, row)
     connection.execute(sa.delete(resource.table).where(resource.table.c.id == row["id"]))

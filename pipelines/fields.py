@@ -25,6 +25,7 @@ REQUIRED = "This field is required."
 NULL = "This field may not be null."
 BLANK = "This field may not be blank."
 NUL = "Null characters are not allowed."
+DEEPEST = 20  # levels of an object
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 # Names that the original's list has and today's tzdb lacks, with what they meant.
@@ -97,11 +98,20 @@ class Field:
         return checked
 
 
+def _check_text(text: str) -> None:
+    """Refuse characters that the database cannot hold."""
+    if "\0" in text:
+        raise ValueError(NUL)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("Not a valid string: it holds a lone surrogate.") from None
+
+
 def _string(field: Field, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("Not a valid string.")  # noqa: TRY004 - a fault of input, not of our types
-    if "\0" in value:
-        raise ValueError(NUL)
+    _check_text(value)
     if field.min_length and not value.strip():
         raise ValueError(BLANK)
     if len(value) < field.min_length:
@@ -110,10 +120,6 @@ def _string(field: Field, value: Any) -> str:
         raise ValueError(f"Ensure this field has no more than {field.max_length} characters.")
     if field._regex and not field._regex.fullmatch(value):  # noqa: SLF001 - a cached part of the same value
         raise ValueError(f"This value does not match the required pattern {field.pattern}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("Not a valid string: it holds a lone surrogate.") from None
     return value
 
 
@@ -214,15 +220,19 @@ def _zone(_field: Field, value: Any) -> str:
 
 def _uri(field: Field, value: Any) -> str:
     text = _string(field, value)
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an address in brackets that is none
+        is_address = False
+    if not is_address or any(character.isspace() for character in text):
         raise ValueError("Enter a valid URL.")
     return text
 
 
 def _ip(_field: Field, value: Any) -> str:
-    try:
-        return str(ip_address(value if isinstance(value, str) else ""))
+    try:  # a scope (fe80::1%eth0) means something on one machine only, and may be any text
+        return str(ip_address(value if isinstance(value, str) and "%" not in value else ""))
     except ValueError:
         raise ValueError("Enter a valid IPv4 or IPv6 address.") from None
 
@@ -230,7 +240,26 @@ def _ip(_field: Field, value: Any) -> str:
 def _object(_field: Field, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")  # noqa: TRY004
+    _check_json(value, DEEPEST)
     return value
+
+
+def _check_json(value: Any, levels: int) -> None:
+    """Refuse what PostgreSQL's jsonb or an answer could not carry, and nesting without reason."""
+    if levels < 0:
+        raise ValueError(f"Nested too deeply: at most {DEEPEST} levels.")
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(decimals.NOT_A_NUMBER)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item, levels - 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_text(key)
+            _check_json(item, levels - 1)
 
 
 def _objects(field: Field, value: Any) -> list[dict[str, Any]]:

@@ -80,8 +80,8 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _setting(doc: str, parse: Callable[[str], Any], default: Any) -> Any:
-    return field(default=default, metadata={"doc": doc, "parse": parse})
+def _setting(doc: str, parse: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"doc": doc, "parse": parse})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,19 +90,26 @@ class Settings:
 
     home: Path = _setting("Folder of the embedded server, secrets and Airflow", _path, Path(".wattloom"))
     database_url: str | None = _setting(
-        "PostgreSQL or TimescaleDB server; empty: the embedded server under the home", _database_url, None
+        "PostgreSQL or TimescaleDB server; empty: the embedded server under the home",
+        _database_url,
+        None,
+        secret=True,
     )
     env: str = _setting("development or production", _choice("development", "production"), "development")
     clock: datetime | None = _setting(
         "Instant at which the process's clock starts (never in production)", _instant, None
     )
     secret_key: str | None = _setting(
-        "Signs tokens, at least 32 characters; empty: generated once and kept in the home", _text, None
+        "Signs tokens, at least 32 characters; empty: generated once and kept in the home",
+        _text,
+        None,
+        secret=True,
     )
     master_key: str | None = _setting(
         "Wraps the keys that encrypt meters' secrets, at least 32 characters; empty: generated once, kept in the home",
         _text,
         None,
+        secret=True,
     )
     log_level: str = _setting(
         "debug, info, warning or error", _choice("debug", "info", "warning", "error"), "info"
@@ -137,7 +144,7 @@ class Settings:
     mqtt_port: int | None = _setting("Its port; empty: 8883 with TLS, else 1883", _whole(1, 65_535), None)
     mqtt_client_id: str = _setting("Names our session at the broker; one per subscriber", _text, "wattloom")
     mqtt_username: str | None = _setting("User at the broker; empty: none", _text, None)
-    mqtt_password: str | None = _setting("Its password", _text, None)
+    mqtt_password: str | None = _setting("Its password", _text, None, secret=True)
     mqtt_tls: bool = _setting("Speak TLS with the broker; its certificate is always verified", _flag, False)
     mqtt_ca_file: Path | None = _setting("Authorities to trust instead of the system's (PEM)", _path, None)
     mqtt_cert_file: Path | None = _setting("Our own certificate for the broker (PEM)", _path, None)

@@ -46,6 +46,7 @@ CREATE INDEX network_interface_sim_id ON wattloom.network_interface (sim_id);
 ALTER TABLE wattloom.meter_device
     ADD COLUMN network_interface_id uuid REFERENCES wattloom.network_interface ON DELETE SET NULL;
 CREATE INDEX meter_device_network_interface_id ON wattloom.meter_device (network_interface_id);
+CREATE INDEX meter_device_name ON wattloom.meter_device (name);
 """
 
 SECRETS = """
@@ -197,6 +198,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     # The views of analysts read these tables; the next migrate makes them anew.
     op.execute("DROP SCHEMA IF EXISTS analyst CASCADE")
+    op.execute("DROP INDEX wattloom.meter_device_name")
     op.execute("ALTER TABLE wattloom.meter_device DROP COLUMN network_interface_id")
     for table in (
         "quarantined_message",

@@ -102,7 +102,7 @@ class Exchange:
     silence; None is the collection's setting. Raises into the conversation: NoAnswer, LinkLost, BadFrame.
     """
 
-    request: bytes
+    request: bytes = field(repr=False)  # it may hold a password
     framer: Framer | None
     timeout_s: float | None = None
     frame_limit: int = FRAME_LIMIT

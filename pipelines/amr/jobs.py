@@ -113,12 +113,14 @@ _GIVE_UP_LOST = """
     WHERE id IN (SELECT id FROM wattloom.amr_job WHERE state = 'running' AND claimed_until < %(now)s
                  FOR UPDATE SKIP LOCKED)
 """
-# Left alone are interfaces that somebody talks over now, and for scheduled jobs those whose circuit is open.
+# Left alone are tasks that were switched off, interfaces that somebody talks over now, and for scheduled jobs those
+# whose circuit is open.
 _DUE = """
     FROM wattloom.amr_job AS j
     JOIN wattloom.meter_device AS d ON d.id = j.meter_device_id
     LEFT JOIN wattloom.network_interface AS n ON n.id = d.network_interface_id
-    WHERE j.state = 'waiting' AND j.due_at <= %(now)s AND j.priority >= %(priority)s
+    LEFT JOIN wattloom.amr_task AS t ON t.id = j.amr_task_id
+    WHERE j.state = 'waiting' AND t.is_active IS NOT FALSE AND j.due_at <= %(now)s AND j.priority >= %(priority)s
       AND (%(devices)s::int4[] IS NULL OR d.sensor_id = ANY(%(devices)s::int4[]))
       AND NOT (coalesce(n.can_block, false) AND coalesce(n.blocked_until > %(now)s, false))
       AND (j.priority > 0 OR coalesce(n.circuit_open_until <= %(now)s, true))

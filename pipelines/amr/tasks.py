@@ -105,7 +105,9 @@ TASK = Resource(
 
 
 def _tasks_info(connection: sa.Connection, rows: Sequence[Row]) -> None:
-    found = crud.shown_rows(connection, TASK, {task for row in rows for task in row["tasks"]})
+    found = crud.shown_rows(
+        connection, TASK, {task for row in rows for task in row["tasks"]}, {row["organization_id"] for row in rows}
+    )
     for row in rows:
         row["tasks_info"] = [found[task] for task in row["tasks"] if task in found]  # else deleted since
 

@@ -9,6 +9,7 @@ from pipelines import crud
 from pipelines.accounts.principals import Principal
 from pipelines.crud import Resource, Row
 from pipelines.db import tables
+from pipelines.errors import RejectedInput
 from pipelines.fields import Field, Kind
 from pipelines.metering.resources import DEVICE
 from pipelines.metering.vault import SECRET_FIELDS, Vault, opened_row
@@ -44,8 +45,10 @@ def security_keys(vault: Vault) -> Resource:
 
     def seal(connection: sa.Connection, _principal: Principal, values: Row, _before: Row | None) -> None:
         meter = values["meter"]
-        organization = connection.execute(sa.select(_DEVICE.c.organization_id).where(_DEVICE.c.id == meter))
-        owner = organization.scalar_one()
+        query = sa.select(_DEVICE.c.organization_id).where(_DEVICE.c.id == meter)
+        owner = connection.scalar(query.with_for_update(read=True, key_share=True))
+        if owner is None:  # it existed when the references were checked
+            raise RejectedInput("What this row refers to was deleted meanwhile.")
         secret = {name: values.pop(name) for name in SECRET_FIELDS if values.get(name) is not None}
         version, sealed = vault.seal(connection, owner, meter, secret)
         values |= {"organization_id": owner, "key_version": version, **sealed}
@@ -55,12 +58,12 @@ def security_keys(vault: Vault) -> Resource:
         owners = {row["organization_id"] for row in rows}
         query = sa.select(key).where(key.c.organization_id.in_(owners))
         wrapped = {(r.organization_id, r.version): r.wrapped_key for r in connection.execute(query)}
-        meters = crud.shown_rows(connection, DEVICE, {row["meter_device_id"] for row in rows})
+        meters = crud.shown_rows(connection, DEVICE, {row["meter_device_id"] for row in rows}, owners)
         for row in rows:
             row["wrapped_key"] = wrapped[row["organization_id"], row["key_version"]]
             row.update(opened_row(vault, row))
             del row["wrapped_key"], row[_WRITE_ONLY]
-            row["meter"] = meters[row["meter_device_id"]]
+            row["meter"] = meters.get(row["meter_device_id"])  # None: deleted since the row was read
 
     return replace(SECURITY_KEY, before_write=seal, extend=show)
 

@@ -1,7 +1,7 @@
 """Secrets of meters at rest: AES-256-GCM under a data key per organization, which a master key wraps.
 
 Each secret is bound to its place: organization, meter, field and key version are the associated data, so a
-ciphertext that is moved to another row or column cannot be read.
+ciphertext that is moved to another meter, organization or column cannot be read.
 """
 
 import secrets
@@ -105,7 +105,7 @@ def _seal(key: bytes, secret: bytes, place: bytes) -> bytes:
 def _open(key: bytes, sealed: bytes, place: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # a ValueError: cut so short that not even the nonce is left
         raise BrokenContract(
             "a stored secret cannot be decrypted: is WATTLOOM_MASTER_KEY the one it was stored with?"
         ) from None

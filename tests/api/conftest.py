@@ -1,5 +1,6 @@
 """One application on one database for all API tests; each module is a tenant of its own, and a test can be too."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import create_app
+from pipelines import log
 from pipelines.accounts import secrets
 from pipelines.db.engine import engine_for
 from pipelines.settings import Settings
@@ -118,3 +120,25 @@ def reader(tenant: Tenant) -> Client:
 def bearer(tenant: Tenant) -> Client:
     """The API client of the organization."""
     return tenant.bearer()
+
+
+class Kept(logging.Handler):
+    """Keeps every record as text, with its arguments."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record) + repr(record.args))
+
+
+@pytest.fixture
+def debug_log() -> Iterator[Kept]:
+    """Everything that any logger says while the log is at its most talkative."""
+    root, kept = logging.getLogger(), Kept()
+    handlers, level = root.handlers[:], root.level
+    log.configure("debug")
+    root.handlers = [kept]
+    yield kept
+    root.handlers, root.level = handlers, level

@@ -1,7 +1,6 @@
 """The API's description of itself, its health, its metrics and its logs."""
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -15,11 +14,11 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.openapi import document
-from pipelines import log
 from pipelines.db.engine import create_engine
 from pipelines.settings import Settings
 from tests.api.callers import METERING, Client, Tenant
-from tests.api.catalog import COLLECTIONS, routes
+from tests.api.catalog import COLLECTIONS, READABLE, WRITE_ONLY, routes
+from tests.api.conftest import Kept
 
 UNDOCUMENTED = {"/docs", "/docs/assets/{file_path}", "/openapi.json", "/metrics"}
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
@@ -33,6 +32,7 @@ SCHEMA_WORDS = {
     "enum",
     "nullable",
     "readOnly",
+    "writeOnly",
     "description",
     "example",
     "default",
@@ -122,7 +122,8 @@ def test_the_schemas_are_schemas() -> None:
 def _strict(schema: Any) -> Any:
     """Turn an OpenAPI 3.0 schema into one that a validator of JSON Schema understands, and that allows no more."""
     if isinstance(schema, dict):
-        changed = {k: _strict(v) for k, v in schema.items() if k not in {"nullable", "readOnly", "example"}}
+        left_out = {"nullable", "readOnly", "writeOnly", "example"}
+        changed = {k: _strict(v) for k, v in schema.items() if k not in left_out}
         if schema.get("nullable") and "type" in changed:
             changed["type"] = [changed["type"], "null"]
         if "properties" in changed and isinstance(changed["properties"], dict):
@@ -132,9 +133,9 @@ def _strict(schema: Any) -> Any:
     return [_strict(one) for one in schema] if isinstance(schema, list) else schema
 
 
-@pytest.mark.parametrize("name", COLLECTIONS)
+@pytest.mark.parametrize("name", READABLE)
 def test_what_a_resource_answers_fits_its_schema(tenant: Tenant, name: str) -> None:
-    collection = COLLECTIONS[name]
+    collection = READABLE[name]
     row = collection.made(tenant)
     one = document()["paths"][f"{collection.path}/{{key}}"]["get"]["responses"]["200"]["content"][
         "application/json"
@@ -143,6 +144,30 @@ def test_what_a_resource_answers_fits_its_schema(tenant: Tenant, name: str) -> N
 
     jsonschema.validate(row, _strict(one["schema"]))
     jsonschema.validate(tenant.staff.found(collection.path), _strict(many["schema"]))
+
+
+def test_a_secret_that_is_never_shown_is_documented_as_something_to_send_only() -> None:
+    for name, field in WRITE_ONLY:
+        path = COLLECTIONS[name].path
+        paths = document()["paths"]
+        sent = paths[f"{path}/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        answers = [
+            answer
+            for address in (f"{path}/", f"{path}/{{key}}")
+            for method, operation in paths[address].items()
+            if method in METHODS
+            for answer in operation["responses"].values()
+        ]
+
+        assert sent["properties"][field]["writeOnly"] is True
+        assert field not in json.dumps(answers)
+
+
+def test_what_an_invocation_answers_fits_its_schema(tenant: Tenant) -> None:
+    collection = READABLE["amr-jobs"]
+    answers = document()["paths"]["/v1/metering/amr-tasks/invoke"]["post"]["responses"]
+
+    jsonschema.validate(collection.made(tenant), _strict(answers["201"]["content"]["application/json"]["schema"]))
 
 
 def test_what_the_readings_answer_fits_their_schemas(tenant: Tenant) -> None:
@@ -204,6 +229,25 @@ def _round(tenant: Tenant) -> list[str]:
         [home.named(value="31337.25"), home.named(meter_device_name="staged-by-name", value="31337.5"), {}]
     )
     event = tenant.event(home, content="a-content-of-an-event")
+    keys = {
+        "meter": home.meter["id"],
+        "iec62056_21_password": "PASS4711",
+        "dlms_master_key": "0DD0FEEDC0FFEE00" * 2,
+        "dlms_global_unicast_encryption_key": "0DD0FEEDC0FFEE01" * 2,
+    }
+    kept = tenant.staff.made(f"{METERING}/meter-security-keys", keys)
+    tenant.staff.get(f"{METERING}/meter-security-keys/{kept['id']}")
+    tenant.staff.get(f"{METERING}/meter-security-keys")
+    tenant.staff.post(f"{METERING}/meter-security-keys", json=keys | {"dlms_master_key": "no-hex-key"})
+    tenant.staff.post(
+        f"{METERING}/amr-tasks/invoke",
+        json={
+            "meter_device": home.meter["id"],
+            "meter_execution_type": "generic_lis200",
+            "task_call": "a-call-of-somebody",
+            "task_kwargs": {"an-argument": "a-value-of-it"},
+        },
+    )
     reader.get(f"{METERING}/meter-devices/{home.meter['id']}")
     bearer.get(f"/sensors/{home.meter['sensor_id']}")
     tenant.staff.get(f"/v1/metering/nowhere/{home.meter['id']}")
@@ -231,6 +275,8 @@ def _round(tenant: Tenant) -> list[str]:
         ),
         *(token, given["access_token"], given["refresh_token"], renewed),
         *("a-wrong-password", "a-wrong-token", "a-wrong-bearer", "refused-body", "refused-protocol"),
+        *("PASS4711", "0DD0FEEDC0FFEE00", "0DD0FEEDC0FFEE01", "no-hex-key"),
+        *("a-call-of-somebody", "an-argument", "a-value-of-it"),
         *("31337.25", "31337.5", "staged-by-name", "a-content-of-an-event", "reference-of-a-person"),
     ]
 
@@ -251,28 +297,8 @@ def test_metrics_count_requests_and_carry_no_ids_or_secrets(tenant: Tenant, anon
             assert not re.search(r"\d{2,}|nowhere", label), label
 
 
-class _Kept(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(self.format(record) + repr(record.args))
-
-
-@pytest.fixture
-def debug_log() -> Iterator[_Kept]:
-    """Everything that any logger says while the log is at its most talkative."""
-    root, kept = logging.getLogger(), _Kept()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug")
-    root.handlers = [kept]
-    yield kept
-    root.handlers, root.level = handlers, level
-
-
 def test_no_log_record_holds_a_secret_or_a_body(
-    debug_log: _Kept, tenant: Tenant, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    debug_log: Kept, tenant: Tenant, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets = _round(tenant)
     monkeypatch.setattr("api.resources.crud.list_rows", _broken_query)

@@ -13,10 +13,11 @@ from litestar import Litestar
 from api.auth import client_tokens, jwt
 from api.metering import new_readings
 from api.openapi import document
+from pipelines.amr import tasks
 from pipelines.fields import Field, Kind
 from pipelines.metering import readings
 from tests.api.callers import METERING, Client, Home, Tenant
-from tests.api.catalog import COLLECTIONS, UNCHANGEABLE, routes
+from tests.api.catalog import COLLECTIONS, READ_ONLY, UNCHANGEABLE, routes
 
 # Bounded by hand: every example is a request to a real database.
 FEW = settings(
@@ -57,8 +58,9 @@ _FITTING: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.DATETIME: st.datetimes().map(lambda at: at.isoformat() + "+05:45"),
     Kind.ZONE: st.sampled_from(["UTC", "Asia/Kathmandu", "localtime"]),
     Kind.URI: st.just("https://example.org"),
+    Kind.IP: st.ip_addresses().map(str),
     Kind.OBJECTS: st.just([]),
-    Kind.OBJECT: st.dictionaries(_TEXTS, _SCALARS, max_size=2),
+    Kind.OBJECT: st.dictionaries(_TEXTS, _ANYTHING, max_size=2),
 }
 
 
@@ -107,6 +109,21 @@ def test_no_generated_body_breaks_a_resource(tenant: Tenant, home: Home, name: s
 
     send()
     assert tenant.staff.get(collection.path).status_code == 200
+
+
+def test_no_generated_invocation_breaks_the_jobs(tenant: Tenant) -> None:
+    jobs = READ_ONLY["amr-jobs"]
+
+    @FEW
+    @given(body=_body(tasks.INVOCATION, jobs.body(tenant)))
+    def send(body: Any) -> None:
+        answer = tenant.staff.post(f"{METERING}/amr-tasks/invoke", content=json.dumps(body))
+        _check(answer, tasks.INVOCATION, body)
+        if answer.status_code == 201:
+            assert tenant.staff.found(f"{jobs.path}/{answer.json()['id']}") == answer.json()
+
+    send()
+    assert tenant.staff.found(jobs.path)["count"] > 0
 
 
 def test_no_generated_reading_breaks_the_readings(tenant: Tenant, home: Home) -> None:
@@ -192,7 +209,7 @@ def test_no_generated_query_breaks_a_list(tenant: Tenant, home: Home, path: str,
 
 def test_every_route_that_takes_a_body_is_generated_for(app: Litestar) -> None:
     covered = {collection.path for collection in COLLECTIONS.values()}
-    covered |= {f"{METERING}/meter-readings", f"{METERING}/new-meter-readings"}
+    covered |= {f"{METERING}/meter-readings", f"{METERING}/new-meter-readings", f"{METERING}/amr-tasks/invoke"}
     covered |= {"/v1/auth/jwt/token", "/v1/auth/jwt/change-organization", "/v1/auth/jwt/renew"}
     covered |= {"/auth/token", "/auth/token/refresh"}
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from litestar import Litestar
 
 from tests.api.callers import METERING, Client, Tenant
-from tests.api.catalog import COLLECTIONS, PUBLIC, routes
+from tests.api.catalog import PUBLIC, READABLE, routes
 
 _QUERY = {"year": "2026", "month": "3", "startDate": "2026-03-02", "endDate": "2026-03-08"}
 # Rows in which an organization shows, and which no stranger's request may change.
@@ -28,6 +28,17 @@ _TABLES = (
     "meter_reading_version",
     "reading_channel",
     "reading_change",
+    "network_interface",
+    "sim_card",
+    "meter_security_key",
+    "organization_key",
+    "amr_task",
+    "amr_task_group",
+    "amr_task_group_task",
+    "amr_job",
+    "quarantined_message",
+    "meter_device_task",
+    "meter_device_task_group",
 )
 
 
@@ -37,7 +48,16 @@ def victim(tenant: Tenant) -> Tenant:
     home = tenant.home()
     tenant.deliver([home.named(), home.named(meter_device_name="staged-meter")])
     tenant.event(home)
-    tenant.staff.made("/v1/organizations", {"name": "Its subsidiary"})
+    rows = {name: collection.made(tenant) for name, collection in READABLE.items()}
+    task, group = rows["amr-tasks"]["id"], rows["amr-task-groups"]["id"]
+    for path, change in [
+        (f"amr-task-groups/{group}", {"tasks": [task]}),
+        (
+            f"meter-devices/{rows['meter-devices']['id']}",
+            {"network_interface": rows["network-interfaces"]["id"], "meter_tasks": [task], "task_groups": [group]},
+        ),
+    ]:
+        assert tenant.staff.patch(f"{METERING}/{path}", json=change).status_code == 200
     return tenant
 
 
@@ -45,7 +65,7 @@ def _identifiers(victim: Tenant, engine: sa.Engine) -> dict[str, list[str]]:
     """Return, per collection path, the ids of the victim's rows."""
     found = {
         collection.path: [str(row["id"]) for row in victim.staff.found(collection.path)["results"]]
-        for collection in COLLECTIONS.values()
+        for collection in READABLE.values()
     }
     sensors = victim.staff.found("/sensors")
     with engine.connect() as connection:
@@ -79,6 +99,14 @@ def _bodies(path: str, victim: Tenant) -> list[Any]:
     home = victim.staff.found(f"{METERING}/meter-devices")["results"][0]
     series = victim.staff.found(f"{METERING}/meter-reading-series")["results"][0]
     mine = victim.staff.found("/v1/organizations/memberships")["results"][0]
+    linked = {
+        name: victim.staff.found(f"{METERING}/{path}")["results"][0]["id"]
+        for name, path in [
+            ("sim", "sim-cards"),
+            ("network_interface", "network-interfaces"),
+            ("task", "amr-tasks"),
+        ]
+    }
     everything = {
         "organization": victim.id,
         "name": "stolen",
@@ -93,6 +121,17 @@ def _bodies(path: str, victim: Tenant) -> list[Any]:
         "title": "x",
         "content": "x",
         "user": mine["user"],
+        "meter": home["id"],
+        "iec62056_21_password": "stolen",
+        "iccid": "1",
+        "imsi": "1",
+        "sim": linked["sim"],
+        "network_interface": linked["network_interface"],
+        "tasks": [linked["task"]],
+        "meter_tasks": [linked["task"]],
+        "schedule": "daily",
+        "meter_execution_type": "generic_lis200",
+        "task_call": "set_time",
     }
     return [everything, {}]
 
@@ -161,11 +200,11 @@ def test_no_route_shows_or_changes_another_organizations_rows(
             for body in _bodies(path, victim) if method in {"POST", "PUT", "PATCH"} else [None]:
                 if path.endswith(("new-meter-readings", "staged-meter-readings", "/renew")):
                     continue  # these name no organization: what they write is the caller's own
-                if (method, path, body) == ("POST", "/v1/organizations", body) and caller == "staff":
+                if (method, path) == ("POST", "/v1/organizations") and caller == "staff":
                     continue  # creates an organization of the caller's
                 answer = client.request(method, address, params=_QUERY, json=body)
                 _is_closed(answer, method, path, secrets_of_victim, repeated=str(body))
-    for collection in [*COLLECTIONS.values()]:
+    for collection in READABLE.values():
         for filter_ in ({}, {"organization": victim.id}, {"name": "stolen"}):
             answer = client.get(collection.path, params=filter_)
             assert not any(secret in answer.text for secret in secrets_of_victim)
@@ -182,6 +221,9 @@ def _is_closed(answer: Any, method: str, path: str, secrets: set[str], *, repeat
 def test_filters_with_foreign_ids_find_nothing(victim: Tenant, stranger: Tenant) -> None:
     meter = victim.staff.found(f"{METERING}/meter-devices")["results"][0]
     series = victim.staff.found(f"{METERING}/meter-reading-series")["results"][0]
+    sim = victim.staff.found(f"{METERING}/sim-cards")["results"][0]
+    key = victim.staff.found(f"{METERING}/meter-security-keys")["results"][0]
+    job = victim.staff.found(f"{METERING}/amr-jobs")["results"][0]
 
     for caller in (stranger.staff, stranger.reader()):
         for path, query in [
@@ -193,6 +235,12 @@ def test_filters_with_foreign_ids_find_nothing(victim: Tenant, stranger: Tenant)
             ("meter-devices", {"name": meter["name"]}),
             ("meter-reading-series", {"name": series["name"]}),
             ("staged-meter-readings", {"meter_device_name": "staged-meter"}),
+            ("sim-cards", {"iccid": sim["iccid"]}),
+            ("sim-cards", {"imsi": sim["imsi"]}),
+            ("meter-security-keys", {"meter": key["meter"]["id"]}),
+            ("meter-security-keys", {"meter_name": key["meter"]["name"]}),
+            ("amr-jobs", {"meter_device": job["meter_device"]}),
+            ("amr-jobs", {"state": "waiting"}),
         ]:
             page = caller.found(f"{METERING}/{path}", params=query)
             assert (page["count"], page["results"]) == (0, [])

@@ -78,10 +78,12 @@ def test_every_query_for_rows_of_a_resource_is_bound_to_the_caller() -> None:
 
     reading = {name for name, text in functions.items() if "select(resource.table)" in text}
 
-    assert reading == {"list_rows", "get_row"}
+    assert reading == {"list_rows", "_stored_row"}
     assert all("scoped(resource, principal)" in functions[name] for name in reading)
-    for name in ("update_row", "delete_row"):
-        assert "get_row(connection, resource, principal, identifier, lock=True)" in functions[name]
+    assert "_stored_row(connection, resource, principal, identifier, lock=lock)" in functions["get_row"]
+    assert "get_row(connection, resource, principal, identifier, lock=True)" in functions["update_row"]
+    assert "_stored_row(connection, resource, principal, identifier, lock=True)" in functions["delete_row"]
+    assert "table.c[resource.scope_column].in_(organizations)" in functions["shown_rows"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

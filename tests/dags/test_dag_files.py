@@ -8,12 +8,25 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines import steps
+from pipelines.amr.schedules import SCHEDULES
 from tests.dags.conftest import DAGS
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
 FILES = sorted(path for path in DAGS.glob("*.py") if path.name != "__init__.py")
+DISPATCH = {  # contract 2.4, in UTC
+    "dispatch_quarterly": "*/15 * * * *",
+    "dispatch_hourly": "0 * * * *",
+    "dispatch_daily": "0 0 * * *",
+    "dispatch_weekly": "0 0 * * 1",
+    "dispatch_monthly": "0 0 1 * *",
+    "dispatch_yearly": "0 0 1 1 *",
+}
+# Several runs may be at work at once where a job belongs to whoever claimed it.
+SIDE_BY_SIDE = {"collect_due": 4}
 EXPECTED = {
+    *DISPATCH,
+    "collect_due",
     "derive_and_refresh",
     "disaggregate_monthly",
     "disaggregate_weekly",
@@ -45,7 +58,7 @@ def test_every_dag_explains_itself_runs_once_at_a_time_and_does_not_catch_up(des
     for dag_id, dag in described["dags"].items():
         assert dag["doc"] == ast.get_docstring(ast.parse((DAGS / dag["file"]).read_text()), clean=False), dag_id
         assert "wattloom" in dag["tags"]
-        assert dag["max_active_runs"] == 1
+        assert dag["max_active_runs"] == SIDE_BY_SIDE.get(dag_id, 1)
         assert dag["catchup"] is False
         assert dag["timetable"] != "NullTimetable"
 
@@ -60,6 +73,19 @@ def test_every_task_is_tried_again_with_growing_pauses(described):
 def test_disaggregation_takes_any_month_or_week_by_hand(described):
     assert described["dags"]["disaggregate_monthly"]["params"] == ["month"]
     assert described["dags"]["disaggregate_weekly"]["params"] == ["week"]
+
+
+def test_jobs_are_dispatched_when_their_schedule_says_and_collected_every_minute(described):
+    summaries = {dag_id: dag["summary"] for dag_id, dag in described["dags"].items()}
+
+    assert {dag_id: summaries[dag_id] for dag_id in DISPATCH} == DISPATCH
+    assert {f"dispatch_{schedule}" for schedule in SCHEDULES} == set(DISPATCH)
+    assert summaries["collect_due"] == "* * * * *"
+
+
+def test_what_was_collected_sets_the_derivation_off(described):
+    assert described["dags"]["collect_due"]["tasks"]["publish"]["outlets"] == ["readings"]
+    assert "asset" in described["dags"]["derive_and_refresh"]["timetable"].lower()
 
 
 def test_changed_energy_sets_the_quality_checks_off(described):

@@ -1,5 +1,6 @@
 """The DAGs really run: `dag.test()` in an Airflow of their own, on a clone of the migrated database."""
 
+import asyncio
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from pipelines.metering.delivery import deliver
 from pipelines.metering.resources import CONFIG, DEVICE, SERIES, TYPE
 from pipelines.metering.writer import Authorship
 from pipelines.simulators.household import LONDON_FLAT, simulate
+from tests.integration.amr.station import Station, lis200, serving
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -125,3 +127,36 @@ def test_a_check_that_finds_rows_fails_its_run(airflow, engine, database_url, pr
     (run,) = airflow("in_airflow_run.py", "quality_checks", WATTLOOM_DATABASE_URL=database_url)
 
     assert run == {"state": "failed", "tasks": {"check": ["failed"]}}
+
+
+def test_a_scheduled_task_is_dispatched_and_collected_over_the_wire(
+    airflow, engine, database_url, settings, organization
+):
+    station = Station.build(engine, settings, organization["organization"]["id"])
+    clock.start_at(None)
+    interface = station.interface(1)
+    meter = station.meter(interface)
+    station.task(meter, task_call="read_single_value", task_kwargs={"address": "1:202.0", "model": "dl230"})
+
+    async def run():
+        async with serving(station, {interface: lis200()}):
+            return await asyncio.to_thread(
+                airflow,
+                "in_airflow_run.py",
+                "dispatch_quarterly",
+                "collect_due",
+                "dispatch_quarterly",
+                "collect_due",
+                WATTLOOM_DATABASE_URL=database_url,
+            )
+
+    dispatched, collected, again, idle = asyncio.run(run())
+
+    done = {"pending": ["success"], "collect": ["success"], "publish": ["success"]}
+    assert dispatched == again == {"state": "success", "tasks": {"dispatch": ["success"]}}
+    assert collected == {"state": "success", "tasks": done}
+    # A quarter of an hour may have passed between the two dispatches; otherwise there is nothing left to do.
+    jobs = station.scalar("SELECT count(*) FROM wattloom.amr_job")
+    assert idle["tasks"]["collect"] == (["success"] if jobs == 2 else ["skipped"])
+    assert station.scalar("SELECT count(*) FROM wattloom.amr_job WHERE state = 'ok'") == jobs
+    assert len(station.readings(meter)) == jobs
