@@ -15,7 +15,7 @@ described = {
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "timetable": type(dag.timetable).__name__,
-        "summary": getattr(dag.timetable, "summary", None),
+        "cron": [getattr(dag.timetable, "expression", None), str(getattr(dag.timetable, "timezone", None))],
         "params": sorted(dag.params),
         "tasks": {
             task.task_id: {

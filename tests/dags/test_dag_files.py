@@ -76,11 +76,13 @@ def test_disaggregation_takes_any_month_or_week_by_hand(described):
 
 
 def test_jobs_are_dispatched_when_their_schedule_says_and_collected_every_minute(described):
-    summaries = {dag_id: dag["summary"] for dag_id, dag in described["dags"].items()}
+    crons = {dag_id: dag["cron"] for dag_id, dag in described["dags"].items()}
 
-    assert {dag_id: summaries[dag_id] for dag_id in DISPATCH} == DISPATCH
+    assert {dag_id: crons[dag_id] for dag_id in DISPATCH} == {
+        dag_id: [expression, "UTC"] for dag_id, expression in DISPATCH.items()
+    }
     assert {f"dispatch_{schedule}" for schedule in SCHEDULES} == set(DISPATCH)
-    assert summaries["collect_due"] == "* * * * *"
+    assert crons["collect_due"] == ["* * * * *", "UTC"]
 
 
 def test_what_was_collected_sets_the_derivation_off(described):
