@@ -4,7 +4,7 @@ UV     := .tools/bin/uv
 BIN    := .venv/bin
 STAMP  := .venv/.installed
 
-.PHONY: setup demo test check lint types imports bench lock clean
+.PHONY: setup demo test check lint types imports oracle bench lock clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,11 @@ imports: $(STAMP)
 check: lint types imports test
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.venv/.numba-boundscheck $(BIN)/python -m pytest -q tests/unit/analytics tests/property/analytics
 
+# An independent client (GPL, so no part of the environment) reads our simulated DLMS meters.
+oracle: $(STAMP)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --target .tools/oracle -r requirements-oracle.lock
+	PYTHONPATH=.tools/oracle $(BIN)/python -m pytest tests/oracle
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
@@ -45,6 +50,8 @@ bench: $(STAMP)
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group oracle --output-file requirements-oracle.lock
 
 clean:
 	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
