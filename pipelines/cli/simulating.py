@@ -52,6 +52,7 @@ async def _serve(chosen: argparse.Namespace) -> int:
     text = json.dumps(lines, indent=2)
     if chosen.manifest is not None:
         draft = chosen.manifest.with_suffix(".part")
+        draft.touch(mode=0o600)  # it holds the meters' keys
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(chosen.manifest)
     if chosen.json:

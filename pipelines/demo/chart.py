@@ -50,7 +50,7 @@ def report_panel(report: Report, *, title: str) -> RenderableType:
 def collection_table(jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Table:
     """Return what reading each simulated meter brought."""
     table = Table(title="Collected over the wire")
-    for name in ("meter", "protocol", "call", "job", "readings"):
+    for name in ("home", "protocol", "call", "job", "readings"):
         table.add_column(name, justify="right" if name == "readings" else "left")
     for line, job in jobs:
         state = job["state"] if job["reason"] is None else f"{job['state']}: {job['reason']}"
