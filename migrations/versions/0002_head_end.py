@@ -144,6 +144,7 @@ CREATE TABLE wattloom.amr_job (
     readings_found integer NOT NULL DEFAULT 0,
     readings_stored integer NOT NULL DEFAULT 0,
     readings_rejected integer NOT NULL DEFAULT 0,
+    read_until timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     UNIQUE (amr_task_id, meter_device_id, tick)

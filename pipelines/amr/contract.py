@@ -64,12 +64,14 @@ class Meter:
 class Call:
     """One task call with its checked arguments.
 
-    ``since`` is the watermark of the archive it reads: everything up to there is already stored.
+    ``since`` is the watermark of the archive it reads: everything up to there is already stored. ``resume`` is set
+    when an earlier attempt of the same job was cut off: everything up to there was read by it.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     since: datetime | None = None
+    resume: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,15 @@ def offset_start(call: Call, meter_now: datetime) -> datetime:
     """Return where a read "by offset" starts, on the meter's clock.
 
     It reaches back ``offset_seconds`` from the meter's now, and further where the watermark shows that earlier
-    readings are still missing.
+    readings are still missing. Where an earlier attempt was cut off, it goes on from there.
     """
     start = meter_now - timedelta(seconds=int(call.arguments["offset_seconds"]))
-    return start if call.since is None else min(start, call.since)
+    if call.since is not None:
+        start = min(start, call.since)
+    return start if call.resume is None else max(start, call.resume)
+
+
+def date_start(call: Call, zone: ZoneInfo) -> datetime:
+    """Return where a read "by date" that goes forward starts: at ``start_date``, or where an attempt was cut off."""
+    start = local_instant(call.arguments["start_date"], zone)
+    return start if call.resume is None else max(start, call.resume)

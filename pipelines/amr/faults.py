@@ -1,6 +1,8 @@
 """Why a session or a call of it failed: one class per reason, each saying whether to try again."""
 
+import traceback
 from enum import StrEnum
+from pathlib import Path
 
 from pipelines.errors import WattloomError
 
@@ -109,3 +111,12 @@ class Misconfigured(MeterFault):
     """Something needed is not configured: an interface, a key, an address, a model."""
 
     reason = Reason.CONFIGURATION
+
+
+def place(error: BaseException) -> str:
+    """Return the type of an error and where it was raised, innermost first; never its text, which may hold a secret."""
+    frames = [
+        f"{Path(frame.f_code.co_filename).name}:{number} in {frame.f_code.co_name}"
+        for frame, number in traceback.walk_tb(error.__traceback__)
+    ]
+    return " < ".join([type(error).__name__, *reversed(frames[-6:])])

@@ -9,7 +9,8 @@ from pipelines.amr.contract import Found, Reading
 from pipelines.amr.ops import Block
 from pipelines.amr.targets import Target
 from pipelines.amr.units import factor
-from pipelines.decimals import split
+from pipelines.decimals import NOT_A_NUMBER, split
+from pipelines.fields import EARLIEST, LATEST
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,19 +51,21 @@ class Gathering:
             if known is None:
                 self.rejected += 1
                 continue
+            if not EARLIEST <= reading.timestamp < LATEST:
+                self.refuse(1, f"{reading.series}: a time of the year {reading.timestamp.year}")
+                continue
             key, times = known
             try:
                 mantissa, scale = split(reading.value if times is _ONE else reading.value * times)
-            except ValueError as error:
-                self.refuse(1, f"{reading.series}: {error}")
+            except (ValueError, ArithmeticError) as error:
+                self.refuse(1, f"{reading.series}: {error if isinstance(error, ValueError) else NOT_A_NUMBER}")
                 continue
             self._series.append(key)
             self._times_us.append((reading.timestamp - _EPOCH) // _MICROSECOND)
             self._mantissas.append(mantissa)
             self._scales.append(scale)
         if found.covered is not None:
-            start, end = found.covered
-            self.covered = (start, end) if self.covered is None else (self.covered[0], max(end, self.covered[1]))
+            self._cover(*found.covered)
 
     def take(self) -> Block:
         """Return what waits to be stored, and keep nothing of it."""
@@ -81,6 +84,13 @@ class Gathering:
         """Count readings that are not kept."""
         self.rejected += count
         self.note = self.note or reason
+
+    def _cover(self, start: datetime, end: datetime) -> None:
+        """Widen what was read without a hole; a span that does not touch it says nothing of what lies between."""
+        if self.covered is None:
+            self.covered = start, end
+        elif start <= self.covered[1] and end >= self.covered[0]:
+            self.covered = min(start, self.covered[0]), max(end, self.covered[1])
 
     def _looked_up(self, reading: Reading) -> tuple[int, Decimal] | None:
         """Return the key of a reading's series and what turns its value into the series' unit."""

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from psycopg.errors import ForeignKeyViolation
 
 from pipelines import clock
 from pipelines.amr.faults import Reason
@@ -16,10 +17,12 @@ from pipelines.db.engine import raw
 ON_DEMAND = 10
 CHANNEL = "wattloom_job"
 _DETAIL = 500
+_MANY = 1000
 
 _SUPERSEDE = """
     UPDATE wattloom.amr_job AS j
-    SET state = 'failed', reason = coalesce(j.reason, %(superseded)s), finished_at = %(now)s, updated_at = %(now)s,
+    SET state = CASE WHEN j.readings_stored > 0 THEN 'partial' ELSE 'failed' END,
+        reason = coalesce(j.reason, %(superseded)s), finished_at = %(now)s, updated_at = %(now)s,
         detail = coalesce(j.detail || '; ', '') || 'the next run came before it was done'
     FROM wattloom.amr_task AS t
     WHERE j.amr_task_id = t.id AND t.schedule = %(schedule)s AND j.state = 'waiting' AND j.tick < %(tick)s
@@ -40,6 +43,7 @@ _DISPATCH = """
     JOIN wattloom.meter_device AS d ON d.id = wanted.device_id
     JOIN wattloom.organization AS o ON o.id = d.organization_id
     WHERE t.schedule = %(schedule)s AND t.is_active AND o.is_active
+    FOR KEY SHARE OF t, o
     ON CONFLICT (amr_task_id, meter_device_id, tick) DO NOTHING
 """
 
@@ -52,8 +56,25 @@ def dispatch(connection: sa.Connection, *, schedule: str, tick: datetime) -> int
     """
     cursor = raw(connection).cursor()
     values = {"schedule": schedule, "tick": tick, "now": clock.now(), "superseded": Reason.SUPERSEDED.value}
+    # First, for who deletes a meter locks it before its jobs, too.
+    new = _insert_jobs(connection, values)
     cursor.execute(_SUPERSEDE, values)
-    return cursor.execute(_DISPATCH, values).rowcount
+    if new >= _MANY:
+        cursor.execute("ANALYZE wattloom.amr_job")  # else claims are planned for the few jobs there were before
+    return new
+
+
+def _insert_jobs(connection: sa.Connection, values: dict[str, Any]) -> int:
+    """Insert the jobs of a tick; a meter that is deleted just then is left out by the next try.
+
+    Locking every meter first would double the time that a large dispatch takes.
+    """
+    while True:
+        try:
+            with connection.begin_nested():
+                return raw(connection).execute(_DISPATCH, values).rowcount
+        except ForeignKeyViolation:
+            continue
 
 
 def enqueue_on_demand(
@@ -102,11 +123,13 @@ class Job:
     arguments: dict[str, Any] | None = field(repr=False)
     attempt: int
     is_on_demand: bool
+    read_until: datetime | None = None
 
 
 _GIVE_UP_LOST = """
     UPDATE wattloom.amr_job
-    SET state = CASE WHEN attempt >= %(attempts)s THEN 'failed' ELSE 'waiting' END,
+    SET state = CASE WHEN attempt < %(attempts)s THEN 'waiting' WHEN readings_stored > 0 THEN 'partial'
+                     ELSE 'failed' END,
         finished_at = CASE WHEN attempt >= %(attempts)s THEN %(now)s END,
         reason = %(reason)s, detail = 'the process that executed it ended without a word',
         claim_token = NULL, claimed_until = NULL, updated_at = %(now)s
@@ -132,7 +155,7 @@ _CLAIM = f"""
     WHERE j.id IN (SELECT j.id {_DUE} ORDER BY j.priority DESC, j.due_at, j.id LIMIT %(count)s
                    FOR UPDATE OF j SKIP LOCKED)
     RETURNING j.id, j.meter_device_id, j.meter_execution_type, j.task_call, j.task_kwargs, j.attempt,
-              j.priority >= {ON_DEMAND}, j.due_at
+              j.priority >= {ON_DEMAND}, j.due_at, j.read_until
 """
 
 
@@ -140,6 +163,19 @@ def take_back_lost(connection: sa.Connection, *, attempts: int) -> int:
     """Let jobs wait again whose collector was lost; those that lost their last attempt fail."""
     values = {"attempts": attempts, "now": clock.now(), "reason": Reason.LOST.value}
     return raw(connection).execute(_GIVE_UP_LOST, values).rowcount
+
+
+def keep(connection: sa.Connection, *, token: UUID, jobs: Sequence[int], hold: timedelta) -> None:
+    """Hold claims on, from now for the time of ``hold``: of jobs that wait for their turn in a living collector."""
+    raw(connection).execute(
+        """
+        UPDATE wattloom.amr_job SET claimed_until = %(until)s
+        WHERE id IN (SELECT id FROM wattloom.amr_job
+                     WHERE id = ANY(%(jobs)s) AND claim_token = %(token)s AND state = 'running'
+                     FOR UPDATE SKIP LOCKED)
+        """,
+        {"until": clock.now() + hold, "jobs": list(jobs), "token": token},
+    )
 
 
 def claim(
@@ -174,6 +210,7 @@ def claim(
             arguments=row[4],
             attempt=row[5],
             is_on_demand=row[6],
+            read_until=row[8],
         )
         for row in found
     ]
@@ -203,7 +240,7 @@ def shards(meters: Sequence[tuple[int, UUID | None]], size: int) -> list[list[in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How an attempt of a job ended; with ``retry_at`` it waits again."""
+    """How an attempt of a job ended; with ``retry_at`` it waits again, and goes on from ``read_until``."""
 
     job: int
     state: str
@@ -211,6 +248,7 @@ class Verdict:
     detail: str | None = None
     retry_at: datetime | None = None
     uncount: bool = False
+    read_until: datetime | None = None
     found: int = 0
     stored: int = 0
     rejected: int = 0
@@ -218,16 +256,18 @@ class Verdict:
 
 _FINISH = """
     UPDATE wattloom.amr_job AS j
-    SET state = v.state, reason = v.reason, detail = v.detail, due_at = coalesce(v.retry_at, j.due_at),
+    SET state = CASE WHEN v.state = 'failed' AND j.readings_stored > 0 THEN 'partial' ELSE v.state END,
+        reason = v.reason, detail = v.detail, due_at = coalesce(v.retry_at, j.due_at),
         attempt = j.attempt - CASE WHEN v.uncount THEN 1 ELSE 0 END,
         finished_at = CASE WHEN v.retry_at IS NULL THEN %(now)s END,
         readings_found = j.readings_found + v.found, readings_stored = j.readings_stored + v.stored,
         readings_rejected = j.readings_rejected + v.rejected,
+        read_until = coalesce(v.read_until, j.read_until),
         claim_token = NULL, claimed_until = NULL, updated_at = %(now)s
     FROM unnest(%(jobs)s::int8[], %(states)s::text[], %(reasons)s::text[], %(details)s::text[],
                 %(retries)s::timestamptz[], %(uncounts)s::bool[], %(founds)s::int4[], %(stored)s::int4[],
-                %(rejected)s::int4[])
-         AS v (id, state, reason, detail, retry_at, uncount, found, stored, rejected)
+                %(rejected)s::int4[], %(read_until)s::timestamptz[])
+         AS v (id, state, reason, detail, retry_at, uncount, found, stored, rejected, read_until)
     WHERE j.id = v.id AND j.claim_token = %(token)s
 """
 
@@ -248,11 +288,18 @@ def finish(connection: sa.Connection, token: UUID, verdicts: Sequence[Verdict]) 
             "founds": [v.found for v in verdicts],
             "stored": [v.stored for v in verdicts],
             "rejected": [v.rejected for v in verdicts],
+            "read_until": [v.read_until for v in verdicts],
         },
     )
 
 
 def prune(connection: sa.Connection, *, retention_days: int) -> int:
     """Delete jobs that ended longer ago than their retention; return how many."""
-    cutoff = clock.now() - timedelta(days=retention_days)
-    return raw(connection).execute("DELETE FROM wattloom.amr_job WHERE finished_at < %s", (cutoff,)).rowcount
+    now = clock.now()
+    cursor = raw(connection).execute(
+        # The job of a year's run stays as long as its run may be dispatched again.
+        "DELETE FROM wattloom.amr_job AS j WHERE j.finished_at < %s AND NOT (j.tick > %s AND EXISTS (SELECT"
+        " FROM wattloom.amr_task AS t WHERE t.id = j.amr_task_id AND t.schedule = 'yearly'))",
+        (now - timedelta(days=retention_days), now - timedelta(days=366)),
+    )
+    return cursor.rowcount

@@ -1,19 +1,20 @@
 """One session with one meter: its jobs one after the other, each with its own verdict, within a hard deadline."""
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from pipelines import clock
-from pipelines.amr.contract import Call, ClockSeen, ClockSet, Conversation, Found, MeterEvent, Reported, Session
+from pipelines.amr.contract import Call, Conversation, Driver, Session
 from pipelines.amr.conversation import converse
 from pipelines.amr.drivers import checked_arguments, driver
+from pipelines.amr.effects import Effects
 from pipelines.amr.faults import (
     AuthenticationFailed,
     CounterRefused,
@@ -23,73 +24,17 @@ from pipelines.amr.faults import (
     StorageFailed,
     TransportFault,
     Unreachable,
+    place,
 )
 from pipelines.amr.gathering import Gathering
 from pipelines.amr.jobs import Job, Verdict
-from pipelines.amr.ops import Events, Mark, Reserve, State
+from pipelines.amr.ops import Mark
 from pipelines.amr.storekeeper import Storekeeper
 from pipelines.amr.targets import Target
 from pipelines.amr.transport import Link, connect
 from pipelines.settings import Settings
 
 _LOG = logging.getLogger("wattloom.amr")
-ENOUGH = 240
-"""Readings that are stored as soon as a session has them; fewer wait for the end of its call."""
-_LARGEST_DRIFT_S = Decimal(999_999_999)
-
-
-class _Effects:
-    """Does what a conversation causes, for the job that is under way."""
-
-    def __init__(self, target: Target, storekeeper: Storekeeper) -> None:
-        self.target = target
-        self.gathering = Gathering(target)
-        self._storekeeper = storekeeper
-
-    async def found(self, found: Found) -> None:
-        """Take readings in, and store them once there are enough for a transaction to be worth it."""
-        self.gathering.add(found)
-        if len(self.gathering) >= ENOUGH:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Store what was read so far."""
-        count = len(self.gathering)
-        if count:
-            lost: int = await self._storekeeper.do(self.gathering.take())
-            self.gathering.stored += count - lost
-            if lost:
-                self.gathering.refuse(lost, "the meter or the series was deleted meanwhile")
-
-    async def clock_seen(self, step: ClockSeen) -> None:
-        """Record the drift: how far the meter's clock is ahead of ours."""
-        drift = Decimal(str(round((step.meter_at - clock.now()).total_seconds(), 3)))
-        drift = max(-_LARGEST_DRIFT_S, min(_LARGEST_DRIFT_S, drift))
-        await self._storekeeper.do(State(sensor_id=self.target.sensor_id, drift_s=drift))
-
-    async def clock_set(self, step: ClockSet) -> None:
-        """Record that the clock was set, as an event."""
-        event = MeterEvent(clock.now(), "Clock set", f"The meter's clock was set to {step.meter_at.isoformat()}.")
-        await self._add([event])
-
-    async def reserve_counters(self, count: int) -> int:
-        """Use up counters."""
-        first: int = await self._storekeeper.do(Reserve(sensor_id=self.target.sensor_id, count=count))
-        return first
-
-    async def reported(self, step: Reported) -> None:
-        """Store the meter's own events."""
-        await self._add(step.events)
-
-    async def note_secrets(self, *, refused: bool) -> None:
-        """Record whether the meter took our secrets."""
-        await self._storekeeper.do(State(sensor_id=self.target.sensor_id, refused=refused))
-
-    async def _add(self, events: list[MeterEvent]) -> None:
-        meter = self.target.jobs[0].meter_id
-        await self._storekeeper.do(
-            Events(organization_id=self.target.organization_id, meter_id=meter, events=events)
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +54,12 @@ class _Ledger:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
 
-    async def close(self, job: Job, effects: _Effects, fault: MeterFault | None) -> MeterFault | None:
+    async def close(self, job: Job, effects: Effects, fault: MeterFault | None) -> MeterFault | None:
         """Store the rest of what a job has read and note its verdict; return the fault it ended with, if any."""
         gathering = effects.gathering
-        try:
+        with contextlib.suppress(StorageFailed):
             await effects.flush()
-        except MeterFault as failure:
-            fault = failure
+        fault = effects.failure or fault
         if (
             gathering.archive is not None
             and gathering.covered is not None
@@ -130,11 +74,12 @@ class _Ledger:
 
 async def read_meter(target: Target, storekeeper: Storekeeper, settings: Settings) -> Outcome:
     """Hold a session with a meter and return a verdict for each of its jobs, whatever happens."""
-    effects, ledger = _Effects(target, storekeeper), _Ledger(settings)
+    effects, ledger = Effects(target, storekeeper), _Ledger(settings)
     ready: list[tuple[Job, Call]] = []
     for job in target.jobs:
         try:
-            ready.append((job, _prepared(target, job)))
+            with _bugs_of_drivers(target):
+                ready.append((job, _prepared(target, job)))
         except MeterFault as fault:
             ledger.verdicts[job.id] = _verdict(job, Gathering(target), fault, settings)
     was_reached: bool | None = None
@@ -153,6 +98,8 @@ def _prepared(target: Target, job: Job) -> Call:
         raise Misconfigured(
             f"{job.execution_type} speaks {made.protocol}, the meter's protocol is {target.meter.protocol}"
         )
+    if target.problem is not None:
+        raise Misconfigured(target.problem)
     if target.interface is None:
         raise Misconfigured("the meter has no network interface")
     if target.interface.host is None:
@@ -166,7 +113,8 @@ def _prepared(target: Target, job: Job) -> Call:
         )
     arguments = checked_arguments(job.execution_type, job.call, job.arguments)
     archive = _archive(job, arguments)
-    return Call(name=job.call, arguments=arguments, since=target.watermarks.get(archive or ""))
+    since = target.watermarks.get(archive or "")
+    return Call(name=job.call, arguments=arguments, since=since, resume=job.read_until)
 
 
 def _archive(job: Job, arguments: Any) -> str | None:
@@ -175,7 +123,7 @@ def _archive(job: Job, arguments: Any) -> str | None:
 
 
 async def _hold(
-    target: Target, effects: _Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
+    target: Target, effects: Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
 ) -> tuple[MeterFault | None, bool]:
     """Hold the session; return the fault that ended it for the jobs without a verdict, and whether it connected."""
     limit_s = ledger.settings.amr_session_s
@@ -187,7 +135,7 @@ async def _hold(
         current = next((job for job, _ in ready if job.id not in ledger.verdicts), None)
         if current is not None:
             await ledger.close(current, effects, ended)
-        return ended, effects.gathering.found > 0
+        return ended, effects.has_heard
     if isinstance(ended, AuthenticationFailed | CounterRefused):
         await effects.note_secrets(refused=True)
     elif ended is None and target.authentication_failed_at is not None:
@@ -196,7 +144,7 @@ async def _hold(
 
 
 async def _talk(
-    target: Target, effects: _Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
+    target: Target, effects: Effects, ready: list[tuple[Job, Call]], ledger: _Ledger
 ) -> MeterFault | None:
     """Connect, open, perform every call, close; return the fault that ended the session early, if any."""
     interface, settings = target.interface, ledger.settings
@@ -207,39 +155,48 @@ async def _talk(
         return unreached
     async with link:
         session: Session | None = None
-        kind = ""
         for job, call in ready:
             effects.gathering = Gathering(target, _archive(job, call.arguments))
             fault: MeterFault | None = None
             try:
-                if session is None or job.execution_type != kind:
-                    session, kind = driver(job.execution_type).session(target.meter, clock.now), job.execution_type
-                    await _run(link, session.open, effects, settings)
+                if session is None:  # one serves all jobs: those of a meter speak one protocol
+                    session = await _opened(link, driver(job.execution_type), effects, settings)
                 await _run(link, partial(session.perform, call), effects, settings)
             except MeterFault as failure:
                 fault = failure
             fault = await ledger.close(job, effects, fault)
-            if isinstance(fault, TransportFault | AuthenticationFailed | CounterRefused):
+            if session is None or isinstance(fault, TransportFault | AuthenticationFailed | CounterRefused):
                 return fault
-        if session is not None:
-            await _close(link, session, effects, settings)
+        assert session is not None  # noqa: S101 - opened for the first job
+        await _close(link, session, effects, settings)
     return None
 
 
-async def _run(
-    link: Link, conversation: Callable[[], Conversation], effects: _Effects, settings: Settings
-) -> None:
-    """Run a conversation; a bug in a driver fails this job and nothing else."""
-    try:
+async def _opened(link: Link, made: Driver, effects: Effects, settings: Settings) -> Session:
+    with _bugs_of_drivers(effects.target):
+        session = made.session(effects.target.meter, clock.now)
+    await _run(link, session.open, effects, settings)
+    return session
+
+
+async def _run(link: Link, conversation: Callable[[], Conversation], effects: Effects, settings: Settings) -> None:
+    with _bugs_of_drivers(effects.target):
         await converse(link, conversation(), effects, timeout_s=settings.amr_silence_s)
-    except (MeterFault, TimeoutError, asyncio.CancelledError):
+
+
+@contextlib.contextmanager
+def _bugs_of_drivers(target: Target) -> Iterator[None]:
+    """Turn a driver's bug into a fault that fails this job and nothing else; its text may hold a secret: not shown."""
+    try:
+        yield
+    except MeterFault:
         raise
     except Exception as error:
-        _LOG.exception("a driver failed on meter %s", effects.target.meter.name)
+        _LOG.error("a driver failed on meter %s: %s", target.meter.name, place(error))
         raise MeterFault(f"the driver failed: {type(error).__name__}") from None
 
 
-async def _close(link: Link, session: Session, effects: _Effects, settings: Settings) -> None:
+async def _close(link: Link, session: Session, effects: Effects, settings: Settings) -> None:
     try:
         await _run(link, session.close, effects, settings)
     except MeterFault as fault:
@@ -258,4 +215,12 @@ def _verdict(job: Job, brought: Gathering, fault: MeterFault | None, settings: S
         wait_s = settings.amr_retry_s * 2 ** (job.attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         retry_at = clock.now() + timedelta(seconds=wait_s)
     state = "partial" if brought.stored else "failed"
-    return replace(verdict, state=state, reason=fault.reason, detail=str(fault), retry_at=retry_at)
+    covered = None if isinstance(fault, StorageFailed) else brought.covered
+    return replace(
+        verdict,
+        state=state,
+        reason=fault.reason,
+        detail=str(fault),
+        retry_at=retry_at,
+        read_until=None if covered is None else covered[1],
+    )

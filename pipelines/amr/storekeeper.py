@@ -13,15 +13,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.amr import stores
-from pipelines.amr.faults import StorageFailed
+from pipelines.amr.faults import StorageFailed, place
 from pipelines.amr.ops import Begin, Block, Events, Finish, Op, Reserve, State
 from pipelines.db.engine import unit_of_work
-from pipelines.errors import WattloomError
+from pipelines.errors import SourceUnavailable
 
 _LOG = logging.getLogger("wattloom.amr")
 
@@ -58,10 +56,18 @@ class Storekeeper:
         StorageFailed
             The database did not take it.
         """
+        return await self.put(op)
+
+    def put(self, op: Op) -> "asyncio.Future[Any]":
+        """Have ``op`` stored, even if nobody waits for the result; it is that of ``do``."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_heard)
+        if self._task is None or self._task.done():
+            future.set_exception(StorageFailed("the collector is ending and stores nothing more"))
+            return future
         self._waiting.append((op, future))
         self._woken.set()
-        return await future
+        return future
 
     async def call(self, work: Callable[[sa.Connection], Any]) -> Any:
         """Run ``work`` in a transaction of its own, on the storekeeper's thread."""
@@ -73,30 +79,28 @@ class Storekeeper:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            batch, self._waiting = self._waiting, []
-            if batch:
-                results = await loop.run_in_executor(self._thread, self._commit, [op for op, _ in batch])
-                for (_, future), result in zip(batch, results, strict=True):
-                    if future.done():
-                        continue  # its session was ended meanwhile
-                    if isinstance(result, Exception):
-                        future.set_exception(result)
-                    else:
-                        future.set_result(result)
-            if self._is_closing and not self._waiting:
-                return
+        batch: list[tuple[Op, asyncio.Future[Any]]] = []
+        try:
+            while not self._is_closing or self._waiting:
+                await self._woken.wait()
+                self._woken.clear()
+                batch, self._waiting = self._waiting, []
+                if batch:
+                    results = await loop.run_in_executor(self._thread, self._commit, [op for op, _ in batch])
+                    for (_, future), result in zip(batch, results, strict=True):
+                        _settle(future, result)
+        finally:  # cancelled: nobody waits for ever
+            for _, future in [*batch, *self._waiting]:
+                _settle(future, StorageFailed("the collector is ending and stores nothing more"))
 
     def _commit(self, ops: list[Op]) -> list[Any]:
         try:
             with unit_of_work(self._engine) as connection:
                 return self._perform(connection, ops)
-        except (SQLAlchemyError, psycopg.Error, WattloomError, ValueError) as error:
-            if len(ops) == 1:
-                _LOG.warning("storing failed: %s", type(error).__name__)
-                return [StorageFailed(f"the database did not take it: {type(error).__name__}")]
+        except Exception as error:  # whatever it is, each of those who wait must hear of it
+            if len(ops) == 1 or isinstance(error, SourceUnavailable):
+                _LOG.warning("storing failed: %s", place(error))
+                return [StorageFailed(f"the database did not take it: {type(error).__name__}") for _ in ops]
         return [self._commit([op])[0] for op in ops]
 
     def _perform(self, connection: sa.Connection, ops: list[Op]) -> list[Any]:
@@ -118,3 +122,19 @@ class Storekeeper:
                 for place, result in zip(places, done, strict=True):
                     results[place] = result
         return results
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any) -> None:
+    """Hand a result to who waits, if anybody still does."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _heard(future: "asyncio.Future[Any]") -> None:
+    """Take note of a failure whose session has ended, so that it is not reported as overlooked."""
+    if not future.cancelled():
+        future.exception()

@@ -1,7 +1,8 @@
 """The SQL of the storekeeper: each function does all ops of one kind inside the caller's transaction."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -67,32 +68,57 @@ def finish(connection: sa.Connection, token: UUID, ops: Sequence[Finish]) -> lis
 
 
 def _advance_watermarks(connection: sa.Connection, marks: Sequence[Mark]) -> None:
-    """Move the watermark of each archive on; never over a hole, never back."""
-    spans: dict[tuple[int, str], tuple[datetime, datetime]] = {}
-    for mark in sorted(marks, key=lambda mark: (mark.sensor_id, mark.archive)):
-        start, end = spans.get((mark.sensor_id, mark.archive), (mark.start, mark.end))
-        spans[mark.sensor_id, mark.archive] = (min(start, mark.start), max(end, mark.end))
-    if spans:
+    """Move the watermark of each archive on; never over a hole, never back, never into the future.
+
+    A meter whose clock is ahead dates its rows into the future; what it will yet measure until then is not read.
+    """
+    now = clock.now()
+    for spans in _rounds(replace(mark, end=min(mark.end, now)) for mark in marks):
+        values = {
+            "now": now,
+            "devices": [mark.sensor_id for mark in spans],
+            "archives": [mark.archive[:100] for mark in spans],
+            "starts": [mark.start for mark in spans],
+            "ends": [mark.end for mark in spans],
+        }
+        # First the row, then its end: the condition is then that of the row as it stands under its lock.
         raw(connection).execute(
-            """
-            INSERT INTO wattloom.amr_watermark AS m (device_id, archive, read_until, updated_at)
-            SELECT w.device_id, w.archive, w.until_at, %(now)s
-            FROM unnest(%(devices)s::int4[], %(archives)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-                 AS w (device_id, archive, start_at, until_at)
+            f"""
+            INSERT INTO wattloom.amr_watermark (device_id, archive, read_until, updated_at)
+            SELECT w.device_id, w.archive, w.start_at, %(now)s FROM {_SPANS}
             JOIN wattloom.meter_device AS d ON d.sensor_id = w.device_id
-            LEFT JOIN wattloom.amr_watermark AS old ON (old.device_id, old.archive) = (w.device_id, w.archive)
-            WHERE old.device_id IS NULL OR w.start_at <= old.read_until
-            ON CONFLICT (device_id, archive) DO UPDATE
-            SET read_until = greatest(m.read_until, excluded.read_until), updated_at = excluded.updated_at
+            ON CONFLICT (device_id, archive) DO NOTHING
             """,
-            {
-                "now": clock.now(),
-                "devices": [sensor for sensor, _ in spans],
-                "archives": [archive[:100] for _, archive in spans],
-                "starts": [start for start, _ in spans.values()],
-                "ends": [end for _, end in spans.values()],
-            },
+            values,
         )
+        raw(connection).execute(
+            f"""
+            UPDATE wattloom.amr_watermark AS m SET read_until = w.end_at, updated_at = %(now)s FROM {_SPANS}
+            WHERE (m.device_id, m.archive) = (w.device_id, w.archive)
+              AND m.read_until >= w.start_at AND m.read_until < w.end_at
+            """,
+            values,
+        )
+
+
+_SPANS = """
+    unnest(%(devices)s::int4[], %(archives)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+        AS w (device_id, archive, start_at, end_at)
+"""
+
+
+def _rounds(marks: Iterable[Mark]) -> list[list[Mark]]:
+    """Return marks in rounds, each with at most one of an archive; earlier spans come in earlier rounds."""
+    rounds: list[list[Mark]] = []
+    places: Counter[tuple[int, str]] = Counter()
+    for mark in sorted(marks, key=lambda mark: (mark.sensor_id, mark.archive, mark.start)):
+        place = mark.sensor_id, mark.archive
+        if mark.start <= mark.end:
+            if places[place] == len(rounds):
+                rounds.append([])
+            rounds[places[place]].append(mark)
+            places[place] += 1
+    return rounds
 
 
 def reserve(connection: sa.Connection, ops: Sequence[Reserve]) -> list[int]:
@@ -157,7 +183,10 @@ def note_states(connection: sa.Connection, ops: Sequence[State]) -> list[None]:
 
 def add_events(connection: sa.Connection, ops: Sequence[Events]) -> list[None]:
     """Add events that are not there yet."""
-    rows = [(op, event) for op in ops for event in op.events]
+    known = {
+        (op.meter_id, event.timestamp, _kept(event.title, 50)): (op, event) for op in ops for event in op.events
+    }
+    rows = list(known.values())  # a meter may send an entry of its log twice
     raw(connection).execute(
         """
         INSERT INTO wattloom.meter_system_event
@@ -173,8 +202,13 @@ def add_events(connection: sa.Connection, ops: Sequence[Events]) -> list[None]:
             "now": clock.now(),
             "meters": [op.meter_id for op, _ in rows],
             "times": [event.timestamp for _, event in rows],
-            "titles": [event.title[:50] for _, event in rows],
-            "contents": [event.content[:500] for _, event in rows],
+            "titles": [_kept(event.title, 50) for _, event in rows],
+            "contents": [_kept(event.content, 500) for _, event in rows],
         },
     )
     return [None] * len(ops)
+
+
+def _kept(text: str, length: int) -> str:
+    """Return what the database can keep of a text that a meter sent."""
+    return text.encode(errors="replace").decode().replace("\0", "")[:length]

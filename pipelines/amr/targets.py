@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from pipelines.amr.contract import Keys, Meter
 from pipelines.amr.jobs import Job
 from pipelines.db.engine import raw
+from pipelines.errors import WattloomError
 from pipelines.fields import canonical_zone
 from pipelines.metering.interfaces import host_of
 from pipelines.metering.vault import Vault, opened_row
@@ -71,6 +72,7 @@ class Target:
     """A meter with its claimed jobs.
 
     ``authentication_failed_at``: the meter refused our secrets; ``has_newer_keys`` then deserve a try.
+    ``problem`` says why nothing can be done for it, where what is stored of it cannot be read.
     ``series`` are those that may be saved for it, by name; ``watermarks`` say per archive what is stored already.
     """
 
@@ -83,6 +85,7 @@ class Target:
     watermarks: dict[str, datetime]
     authentication_failed_at: datetime | None
     has_newer_keys: bool
+    problem: str | None = None
     jobs: list[Job] = field(repr=False)
 
 
@@ -114,19 +117,16 @@ def _target(
     row: dict[str, Any], vault: Vault, jobs: list[Job], watermarks: dict[str, datetime], default_zone: str
 ) -> Target:
     refused_at, keys_at = row["authentication_failed_at"], row["keys_created_at"]
+    problem = None
+    try:
+        meter = _meter(row, vault, default_zone)
+    except (WattloomError, ValueError, LookupError, TypeError) as error:  # of one meter, and no other's trouble
+        meter = Meter(name=row["name"], protocol=row["protocol"])
+        is_ours = isinstance(error, WattloomError)
+        problem = str(error) if is_ours else f"what is stored of the meter cannot be read: {type(error).__name__}"
     return Target(
-        meter=Meter(
-            name=row["name"],
-            protocol=row["protocol"],
-            serial=row["manufacturer_serial"],
-            address=row["iec62056_21_address"],
-            system_title=_octets(row["dlms_system_title"]),
-            logical_device_name=_octets(row["dlms_logical_device_name"]),
-            zone=ZoneInfo(canonical_zone(row["timezone"] or default_zone)),
-            manufacturer=row["manufacturer"] or "",
-            model=row["manufacturer_model"] or "",
-            keys=_keys(row, vault),
-        ),
+        meter=meter,
+        problem=problem,
         sensor_id=row["sensor_id"],
         organization_id=row["organization_id"],
         interface=None if row["interface_id"] is None else _interface(row),
@@ -136,6 +136,21 @@ def _target(
         authentication_failed_at=refused_at,
         has_newer_keys=refused_at is not None and keys_at is not None and keys_at > refused_at,
         jobs=jobs,
+    )
+
+
+def _meter(row: dict[str, Any], vault: Vault, default_zone: str) -> Meter:
+    return Meter(
+        name=row["name"],
+        protocol=row["protocol"],
+        serial=row["manufacturer_serial"],
+        address=row["iec62056_21_address"],
+        system_title=_octets(row["dlms_system_title"]),
+        logical_device_name=_octets(row["dlms_logical_device_name"]),
+        zone=ZoneInfo(canonical_zone(row["timezone"] or default_zone)),
+        manufacturer=row["manufacturer"] or "",
+        model=row["manufacturer_model"] or "",
+        keys=_keys(row, vault),
     )
 
 

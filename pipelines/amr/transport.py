@@ -27,8 +27,11 @@ class Link:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), _CLOSE_S)
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(self._writer.wait_closed(), _CLOSE_S)
+        finally:
+            self._writer.transport.abort()  # else a peer that takes nothing would keep the socket for ever
 
     async def send(self, data: bytes, timeout_s: float) -> None:
         """Send ``data`` after dropping what was received and not read.
@@ -38,7 +41,7 @@ class Link:
         LinkLost, NoAnswer
             The peer is gone, or takes nothing for ``timeout_s``.
         """
-        self._buffer.clear()
+        self._drop_received()
         try:
             self._writer.write(data)
             async with asyncio.timeout(timeout_s):
@@ -67,6 +70,23 @@ class Link:
                     raise BadFrame(f"{self._peer} sent {len(self._buffer)} bytes that are no frame")
             await self._more(timeout_s)
 
+    def _drop_received(self) -> None:
+        """Drop what came since the last frame, that which no frame was asked of yet included."""
+        self._buffer.clear()
+        while True:
+            # One step of reading returns what is there at once; where it would wait, nothing is.
+            reading = self._reader.read(_SEGMENT)
+            try:
+                reading.send(None)
+            except StopIteration as read:
+                if not read.value:
+                    return
+            except OSError as error:
+                raise LinkLost(f"{self._peer} broke the connection: {_short(error)}") from None
+            else:
+                reading.close()
+                return
+
     async def _more(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
@@ -90,7 +110,7 @@ async def connect(host: str, port: int, timeout_s: float) -> Link:
     Unreachable
         The name is unknown, nobody listens, or nobody answers.
     """
-    peer = f"{host}:{port}"
+    peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, port, limit=_SEGMENT)

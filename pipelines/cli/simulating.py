@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from pipelines.errors import RejectedInput, SourceUnavailable
 from pipelines.settings import Settings
 
 
@@ -35,19 +36,27 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_simulate(_settings: Settings, chosen: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    folder = chosen.manifest.parent if chosen.manifest is not None else Path()
+    if not folder.is_dir():
+        raise RejectedInput({"manifest": [f"there is no folder {folder}"]})
     return asyncio.run(_serve(chosen))
 
 
 async def _serve(chosen: argparse.Namespace) -> int:
     from pipelines.simulators.meters.fleet import PROTOCOLS, Fleet
 
-    fleet = await Fleet().start(
-        per_protocol=chosen.meters,
-        protocols=chosen.protocol or PROTOCOLS,
-        months=chosen.months,
-        first_port=chosen.first_port,
-        faults=chosen.fault,
-    )
+    fleet = Fleet()
+    try:
+        await fleet.start(
+            per_protocol=chosen.meters,
+            protocols=chosen.protocol or PROTOCOLS,
+            months=chosen.months,
+            first_port=chosen.first_port,
+            faults=chosen.fault,
+        )
+    except OSError as error:  # a port in use, or more sockets than a process may have
+        await fleet.stop()
+        raise SourceUnavailable(f"meter {len(fleet.manifest) + 1} cannot listen: {error.strerror}") from None
     lines = [meter.as_dict() for meter in fleet.manifest]
     text = json.dumps(lines, indent=2)
     if chosen.manifest is not None:

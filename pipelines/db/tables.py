@@ -305,6 +305,7 @@ amr_job = _table(
     _count("readings_found"),
     _count("readings_stored"),
     _count("readings_rejected"),
+    _at("read_until", nullable=True),
     _at("created_at"),
     _at("updated_at"),
     sa.UniqueConstraint("amr_task_id", "meter_device_id", "tick"),

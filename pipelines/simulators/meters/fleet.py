@@ -57,6 +57,8 @@ FAULTS: dict[str, Faults] = {
 """What can be wrong with a meter, by the name it is asked for; a wrong password stands in the manifest instead."""
 
 DIGITS = 9
+MOST_METERS = 10_000
+MOST_MONTHS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,9 +276,10 @@ class Fleet:
         Raises
         ------
         RejectedInput
-            A protocol or a fault is unknown, or there are more faults than meters.
+            A protocol or a fault is unknown, there are more faults than meters, or a number is out of range.
         """
         _check(per_protocol, protocols, faults)
+        _check_numbers(months, first_port, per_protocol * len(protocols))
         archives = household_archives(months, kinds=min(per_protocol * len(protocols), len(HOMES)))
         number = 0
         for place in range(per_protocol):
@@ -320,6 +323,19 @@ def _check(per_protocol: int, protocols: Sequence[str], faults: Sequence[str]) -
             errors[name] = [f"{unknown[0]!r} is none of {', '.join(known)}"]
     if len(faults) > per_protocol:
         errors["fault"] = [f"{len(faults)} faults need as many meters a protocol, and there are {per_protocol}"]
+    if errors:
+        raise RejectedInput(errors)
+
+
+def _check_numbers(months: int, first_port: int, meters: int) -> None:
+    errors: dict[str, list[str]] = {}
+    for name, number, low, high in (
+        ("meters", meters, 1, MOST_METERS),
+        ("months", months, 0, MOST_MONTHS),
+        ("first-port", first_port, 0, 65_536 - meters),
+    ):
+        if not low <= number <= high:
+            errors[name] = [f"{number} does not lie from {low} to {high}"]
     if errors:
         raise RejectedInput(errors)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from pipelines.simulators.meters.responder import Faults, Responder
 
@@ -25,7 +26,7 @@ class MeterServer:
         self.most_open = 0
         self._make = make
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     @property
     def port(self) -> int:
@@ -42,8 +43,11 @@ class MeterServer:
         """Stop listening and drop every connection: the plug is pulled."""
         if self._server is not None:
             self._server.close()
-            for writer in list(self._writers):
+            talks = dict(self._talks)
+            for talk, writer in talks.items():
                 writer.transport.abort()
+                talk.cancel()
+            await asyncio.gather(*talks)
             await self._server.wait_closed()
             self._server = None
 
@@ -51,13 +55,16 @@ class MeterServer:
         self.connections += 1
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
-        self._writers.add(writer)
+        talk = asyncio.current_task()
+        assert talk is not None  # noqa: S101 - a connection is served by a task of its own
+        self._talks[talk] = writer
         try:
-            with contextlib.suppress(OSError, TimeoutError):
+            # Cancelled by stop(): asyncio would report a task that ends so as an error of the server.
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._talk(reader, writer)
         finally:
             self.open_now -= 1
-            self._writers.discard(writer)
+            del self._talks[talk]
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

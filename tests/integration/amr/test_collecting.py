@@ -279,3 +279,22 @@ def test_a_driver_with_a_bug_fails_its_job_alone(station: Station, monkeypatch: 
     assert (job.state, job.reason) == ("failed", "internal")
     assert "secret" not in job.detail
     assert station.job(well).state == "ok"
+
+
+def test_a_read_that_was_cut_off_goes_on_from_there(station: Station) -> None:
+    interface = station.interface(1)
+    meter = station.meter(interface)
+    identifier = station.invoke(meter)
+    station.collect({interface: lis200(Faults(cut_frame=8))})
+    first = station.job(identifier)
+    clock.start_at(first.due_at)
+
+    station.collect({interface: lis200()})
+
+    second = station.job(identifier)
+    assert (first.state, second.state, second.attempt) == ("waiting", "ok", 2)
+    assert 0 < first.readings_stored < 97
+    # Only the last row of the first attempt is read twice.
+    assert second.readings_stored == 97 + 1
+    assert station.readings(meter) == station.expected(NOW - DAY)
+    assert station.scalar("SELECT read_until FROM wattloom.amr_watermark") == NOW

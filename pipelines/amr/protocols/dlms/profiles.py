@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from pipelines.amr.contract import Call, Found, MeterEvent, Reported, local_instant, offset_start
+from pipelines.amr.contract import Call, Found, MeterEvent, Reported, date_start, local_instant, offset_start
 from pipelines.amr.faults import BadData, MeterFault, Misconfigured, Refused
 from pipelines.amr.protocols.dlms.apdu import Attribute
 from pipelines.amr.protocols.dlms.obis import obis_code, obis_text
@@ -31,7 +31,7 @@ _MOST_PORTIONS = 4_000
 def read_by_date(state: State, settings: Settings, call: Call) -> Talk[None]:
     """Read a profile from a date to a date, or to the meter's now."""
     zone, end = state.meter.zone, call.arguments.get("end_date")
-    start = local_instant(call.arguments["start_date"], zone)
+    start = date_start(call, zone)
     yield from _read(state, settings, call, start, state.meter_now() if end is None else local_instant(end, zone))
 
 

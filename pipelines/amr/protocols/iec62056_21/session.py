@@ -15,6 +15,7 @@ from pipelines.amr.contract import (
     Found,
     Meter,
     Now,
+    date_start,
     local_instant,
     offset_start,
 )
@@ -105,7 +106,7 @@ class Iec62056Session:
                 yield from self._set_time(device, call.arguments.get("allowed_drift_seconds"))
             case "read_profile_by_date":
                 zone, end = self._meter.zone, call.arguments.get("end_date")
-                start = local_instant(call.arguments["start_date"], zone)
+                start = date_start(call, zone)
                 yield from self._read_profile(call, device, start, end and local_instant(end, zone))
             case _:
                 start = offset_start(call, (self._now() + self.state.ahead).replace(microsecond=0))

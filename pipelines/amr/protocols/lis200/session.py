@@ -16,6 +16,7 @@ from pipelines.amr.contract import (
     Meter,
     Now,
     Reading,
+    date_start,
     local_instant,
     offset_start,
 )
@@ -89,7 +90,7 @@ class Lis200Session:
                 yield from self._read_archive(
                     call,
                     device,
-                    local_instant(call.arguments["start_date"], self._meter.zone),
+                    date_start(call, self._meter.zone),
                     None if end is None else local_instant(end, self._meter.zone),
                 )
             case "read_archive_by_offset_seconds":
