@@ -4,6 +4,8 @@ Migrations define the shape; a test proves that the two are equal. Tables of rea
 by binary COPY (``pipelines.db.bulk``), all others by SQLAlchemy Core.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
@@ -499,7 +501,7 @@ appliance_cycle = _table(
 
 
 # The registry: its tables have the columns of its dictionary, in the dictionary's order.
-_REGISTRY_TYPES: dict[Kind, sa.types.TypeEngine[object]] = {
+_REGISTRY_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.STRING: sa.Text(),
     Kind.ENUM: sa.Text(),
     Kind.INTEGER: sa.Integer(),
@@ -518,7 +520,7 @@ def _of_organization() -> sa.Column[object]:
     return sa.Column("organization_id", sa.Integer, target, nullable=False)
 
 
-def _registry_type(column: Column) -> sa.types.TypeEngine[object]:
+def _registry_type(column: Column) -> sa.types.TypeEngine[Any]:
     if column.is_hashed:
         return sa.String(64)
     return _COORDINATE if column.blurred else _REGISTRY_TYPES[column.kind]
@@ -548,7 +550,7 @@ def _registry_column(column: Column) -> sa.Column[object]:
 
 
 def _registry(table: Table, *further: sa.Column[object]) -> sa.Table:
-    versions = sa.Column("pseudonym_versions", ARRAY(sa.SmallInteger), nullable=False)
+    versions: sa.Column[Any] = sa.Column("pseudonym_versions", ARRAY(sa.SmallInteger), nullable=False)
     return _table(table.stored_in, *map(_registry_column, table.columns), versions, *further)
 
 
