@@ -70,6 +70,8 @@ CREATE TABLE wattloom.registry_import_verdict (
 );
 """
 
+# Rows of these two name their organization without a foreign key: a million checks of one parent cost as much as the
+# rows. Who deletes an organization deletes them (pipelines/metering/deletion.py).
 TABLES = """
 CREATE TABLE wattloom.registry_customer (
     external_id text NOT NULL,
@@ -91,7 +93,7 @@ CREATE TABLE wattloom.registry_customer (
     updated_at timestamptz NOT NULL,
     source_id integer,
     import_id integer NOT NULL,
-    organization_id integer NOT NULL REFERENCES wattloom.organization (number) ON DELETE CASCADE,
+    organization_id integer NOT NULL,
     custom jsonb,
     data_origin text NOT NULL,
     last_import_id integer NOT NULL,
@@ -158,7 +160,7 @@ CREATE TABLE wattloom.registry_meter (
     updated_at timestamptz NOT NULL,
     source_id integer,
     import_id integer NOT NULL,
-    organization_id integer NOT NULL REFERENCES wattloom.organization (number) ON DELETE CASCADE,
+    organization_id integer NOT NULL,
     custom jsonb,
     data_origin text NOT NULL,
     last_import_id integer NOT NULL,

@@ -539,7 +539,7 @@ _ALWAYS = {
 
 def _registry_column(column: Column) -> sa.Column[object]:
     if column.name == "organization_id":
-        return _of_organization()
+        return sa.Column("organization_id", sa.Integer, nullable=False)
     if column.name == "uid":
         return sa.Column("uid", sa.Text, primary_key=True)
     if column.name == "grid_uid":

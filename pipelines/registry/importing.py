@@ -7,6 +7,7 @@ the work, so whoever goes on after a kill neither repeats nor skips a row.
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -66,12 +67,18 @@ def read_content(
     if record["status"] != "reading":
         return record
     try:
-        for block in _blocks(table, content, hasher):
-            if block.to > record["read_to"]:
+        with ThreadPoolExecutor(1) as storing:  # the server stores a block while the next one is checked
+            under_way: Future[bool] | None = None
+            for block in _blocks(table, content, hasher):
+                if block.to <= record["read_to"]:
+                    continue
                 rows = check(table, block, hasher, whose.number)
-                if not store(engine, table, record["id"], rows):
+                if under_way is not None and not under_way.result():
                     break
-            progress(block.bytes_read, content.size)
+                under_way = storing.submit(store, engine, table, record["id"], rows)
+                progress(block.bytes_read, content.size)
+            if under_way is not None:
+                under_way.result()
         _finish_reading(engine, record["id"], options.limit)
     except RefusedFile as refusal:
         with unit_of_work(engine) as connection:

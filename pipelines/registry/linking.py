@@ -23,6 +23,15 @@ _LINK = """
 
 def link_rows(connection: sa.Connection, serials: str, values: dict[str, Any]) -> None:
     """Link the registry's meters whose serial numbers a query returns to the devices that are known by now."""
+    any_device = (
+        "SELECT EXISTS (SELECT FROM wattloom.meter_device AS d JOIN wattloom.organization AS o"
+        " ON o.id = d.organization_id WHERE o.number = %(organization)s)"
+        " OR EXISTS (SELECT FROM wattloom.registry_meter WHERE organization_id = %(organization)s"
+        " AND meter_device_id IS NOT NULL)"
+    )
+    found = raw(connection).execute(any_device, values).fetchone()
+    if found is None or not found[0]:
+        return
     raw(connection).execute(_LINK.format(serials=serials).encode(), values)
 
 
