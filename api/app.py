@@ -15,6 +15,8 @@ from api.auth.access import AnyRequest
 from api.insight import sensors
 from api.metering import invocations, new_readings, readings
 from api.problems import answer
+from api.registry import routes as registry
+from api.registry.background import Applier
 from api.resources import routes
 from pipelines import clock, log
 from pipelines.accounts import resources as accounts
@@ -56,6 +58,7 @@ class _Metrics(PrometheusController):
 
 class _ClosePool(InitPluginProtocol):
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.on_shutdown.append(lambda app: app.state.applier.close())
         app_config.on_shutdown.append(lambda app: app.state.engine.dispose())
         return app_config
 
@@ -83,6 +86,7 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
     ]
     metrics = PrometheusConfig(app_name="wattloom", prefix="wattloom", group_path=True)
     errors: dict[Any, Any] = {Exception: answer}
+    engine = engine or engine_for(settings)
     return Litestar(
         route_handlers=[
             metering_routes,
@@ -90,6 +94,7 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
             jwt.ROUTER,
             client_tokens.ROUTER,
             sensors.ROUTER,
+            registry.ROUTER,
             health,
             docs.ROUTER,
             _Metrics,
@@ -100,5 +105,5 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
         openapi_config=None,
         logging_config=None,
         plugins=[_ClosePool()],
-        state=State({"settings": settings, "engine": engine or engine_for(settings)}),
+        state=State({"settings": settings, "engine": engine, "applier": Applier(engine)}),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.auth import client_tokens, jwt
 from api.metering import new_readings
+from api.registry.document import registry_paths
 from api.shapes import DEFAULT_LIMIT, MAX_LIMIT
 from pipelines.accounts import resources as accounts
 from pipelines.amr import tasks
@@ -367,7 +368,7 @@ def document() -> Schema:
     paths |= _reading_paths() | _invocation_paths()
     paths |= resource_paths(accounts.ORGANIZATION, "/v1/organizations")
     paths |= resource_paths(accounts.MEMBERSHIP, "/v1/organizations/memberships")
-    paths |= _token_paths() | _sensor_paths()
+    paths |= _token_paths() | _sensor_paths() | registry_paths()
     paths["/_health/"] = {
         "get": _operation("Health", "Operations", {"200": _answer("The API and its database answer")}, security=[])
     }
@@ -393,6 +394,7 @@ def document() -> Schema:
                 "Token": header("Token", "the staff token, everything of its organization"),
                 "JWT": header("JWT", "a user's token, read only"),
                 "Bearer": {"type": "http", "scheme": "bearer", "description": "from POST /auth/token"},
+                "Source": {"type": "http", "scheme": "bearer", "description": "a source's secret"},
             }
         },
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import answering, bulk_write, collecting, delivering, london, mqtt
+from benchmarks import answering, bulk_write, collecting, delivering, london, mqtt, registry
 from benchmarks.measure import Row, table
 from pipelines.db.embedded import EmbeddedServer
 
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[str], list[Row]]] = {
     "mqtt": mqtt.run,
     "london": london.run,
     "answering": answering.run,
+    "registry": registry.run,
 }
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 

@@ -37,6 +37,14 @@ class Conflict(WattloomError):
     """The action contradicts what is stored."""
 
 
+class TooManyRequests(WattloomError):
+    """The caller asks more often than it may; ``retry_after_s`` says when to come back."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class SourceUnavailable(WattloomError):
     """A database, meter or service did not answer; the same call may succeed later."""
 

@@ -140,6 +140,19 @@ class Settings:
     amr_job_retention_days: int = _setting("Finished jobs are kept this long [days]", _whole(1, 3650), 90)
     carbon_kg_per_kwh: Decimal = _setting("Carbon of one kWh [kg CO2]", _factor, Decimal("0.519"))
     tree_kg_per_day: Decimal = _setting("Carbon one tree takes up a day [kg CO2]", _factor, Decimal("0.06034"))
+    pseudonym_mode: str = _setting(
+        "hmac: pseudonyms are keyed per organization; sha256: plain hashes, which enumeration reverses",
+        _choice("hmac", "sha256"),
+        "hmac",
+    )
+    import_folder: Path | None = _setting(
+        "Folder whose files are imported, as ORGANIZATION/TABLE/FILE; empty: none", _path, None
+    )
+    import_retention_days: int = _setting(
+        "Verdicts of imports, and files that were imported from the folder, are kept this long [days]",
+        _whole(1, 3650),
+        90,
+    )
     mqtt_host: str = _setting("MQTT broker", _text, "127.0.0.1")
     mqtt_port: int | None = _setting("Its port; empty: 8883 with TLS, else 1883", _whole(1, 65_535), None)
     mqtt_client_id: str = _setting("Names our session at the broker; one per subscriber", _text, "wattloom")

@@ -304,6 +304,22 @@ def disaggregate_week(
     return _disaggregate(settings, progress, lambda connection: _week_plan(connection, week, devices))
 
 
+def import_dropped_files(*, settings: Settings | None = None) -> Counts:
+    """Import the files of the drop folder, and finish every import that was interrupted while it was applied."""
+    from pipelines.registry import dropped  # noqa: PLC0415 - no other step needs the readers of files
+
+    chosen, engine = _open(settings)
+    return dropped.import_files(engine, chosen)
+
+
+def prune_imports(*, settings: Settings | None = None) -> Counts:
+    """Delete verdicts, abandoned imports' rows and files of the drop folder that are past their retention."""
+    from pipelines.registry import dropped  # noqa: PLC0415
+
+    chosen, engine = _open(settings)
+    return dropped.prune(engine, chosen)
+
+
 def maintain(*, settings: Settings | None = None) -> Counts:
     """Compress, apply the retention of readings and events, tidy the logs, and name failed database jobs."""
     chosen, engine = _open(settings)

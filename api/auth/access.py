@@ -10,6 +10,7 @@ from litestar import Request
 from pipelines import clock
 from pipelines.accounts import principals, secrets
 from pipelines.accounts.principals import Principal, Scheme
+from pipelines.accounts.sources import by_source_secret
 from pipelines.db.engine import unit_of_work
 from pipelines.errors import Forbidden, Unauthorized
 from pipelines.settings import Settings
@@ -51,6 +52,23 @@ def _principal(request: AnyRequest, connection: sa.Connection, allowed: frozense
         return principals.by_staff_token(connection, secret)
     find = principals.by_jwt if scheme is Scheme.JWT else principals.by_access_token
     return find(connection, secrets.signing_key(settings), secret, clock.now())
+
+
+@contextmanager
+def authorised_source(request: AnyRequest) -> Iterator[tuple[sa.Connection, Principal]]:
+    """Open a unit of work for a source by its secret, or for the staff Token, which works on every route.
+
+    Raises
+    ------
+    Unauthorized
+        No or wrong credentials.
+    """
+    with unit_of_work(request.app.state.engine) as connection:
+        scheme, secret = credentials(request)
+        if scheme is Scheme.BEARER:
+            yield connection, by_source_secret(connection, secret)
+        else:
+            yield connection, _principal(request, connection, frozenset({Scheme.TOKEN}))
 
 
 @contextmanager

@@ -21,6 +21,8 @@ STEPS: dict[str, frozenset[str]] = {
     "refresh": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-month": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-week": frozenset({"week", "devices"}),
+    "import-dropped-files": frozenset(),
+    "prune-imports": frozenset(),
     "maintain": frozenset(),
     "check": frozenset(),
 }

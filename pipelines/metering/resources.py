@@ -21,6 +21,7 @@ from pipelines.metering.changes import (
     mark_devices_changed,
 )
 from pipelines.metering.interfaces import interface_infos
+from pipelines.registry.linking import link_serials
 
 PROTOCOLS = ("dlms-cosem", "iec62056-21", "i-flag", "mbus", "modbus", "lis-200")
 SERIES_KINDS = ("cumulative", "interval", "instantaneous")
@@ -196,6 +197,9 @@ def _device_hook(
     allow_unconfigured: bool = False,
 ) -> None:
     """Promote what was staged under the name; note an exchanged meter; derive again what ratios or type alter."""
+    serials = {stored["manufacturer_serial"], before["manufacturer_serial"] if before else None} - {None}
+    if before is None or stored["manufacturer_serial"] != before["manufacturer_serial"]:
+        link_serials(connection, _organization_of(stored), sorted(serials))
     if before is not None:
         old, new = before["manufacturer_serial"], stored["manufacturer_serial"]
         if old and new and old != new:

@@ -38,7 +38,7 @@ class Vault:
         """Return the key version, and the nonce and ciphertext of each field; makes the first data key."""
         version, key = self._newest(connection, organization)
         return version, {
-            field: _seal(key, text.encode(), _place(organization, meter, field, version))
+            field: sealed(key, text.encode(), _place(organization, meter, field, version))
             for field, text in secret.items()
         }
 
@@ -61,7 +61,7 @@ class Vault:
         return {
             field: None
             if data is None
-            else _open(key, bytes(data), _place(organization, meter, field, version)).decode()
+            else opened(key, bytes(data), _place(organization, meter, field, version)).decode()
             for field, data in sealed.items()
         }
 
@@ -75,7 +75,7 @@ class Vault:
         )
         row = connection.execute(newest).one_or_none()
         if row is None:
-            wrapped = _seal(master_key(self._settings), secrets.token_bytes(KEY_BYTES), _owner(organization, 1))
+            wrapped = sealed(master_key(self._settings), secrets.token_bytes(KEY_BYTES), _owner(organization, 1))
             raw(connection).execute(
                 "INSERT INTO wattloom.organization_key (organization_id, version, wrapped_key, created_at)"
                 " VALUES (%s, 1, %s, %s) ON CONFLICT DO NOTHING",
@@ -86,7 +86,7 @@ class Vault:
         return version, self._unwrap(bytes(row.wrapped_key), organization, version)
 
     def _unwrapped(self, wrapped: bytes, organization: UUID, version: int) -> bytes:
-        return _open(master_key(self._settings), wrapped, _owner(organization, version))
+        return opened(master_key(self._settings), wrapped, _owner(organization, version))
 
 
 def _owner(organization: UUID, version: int) -> bytes:
@@ -97,14 +97,22 @@ def _place(organization: UUID, meter: UUID, field: str, version: int) -> bytes:
     return f"wattloom secret|{organization}|{meter}|{field}|{version}".encode()
 
 
-def _seal(key: bytes, secret: bytes, place: bytes) -> bytes:
+def sealed(key: bytes, secret: bytes, place: bytes) -> bytes:
+    """Return nonce and ciphertext of a secret that belongs to ``place`` alone."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, secret, place)
 
 
-def _open(key: bytes, sealed: bytes, place: bytes) -> bytes:
+def opened(key: bytes, data: bytes, place: bytes) -> bytes:
+    """Return a secret that was sealed for ``place``.
+
+    Raises
+    ------
+    BrokenContract
+        It was not, or the key is another one.
+    """
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)
+        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], place)
     except (InvalidTag, ValueError):  # a ValueError: cut so short that not even the nonce is left
         raise BrokenContract(
             "a stored secret cannot be decrypted: is WATTLOOM_MASTER_KEY the one it was stored with?"

@@ -169,3 +169,117 @@ COMMENT ON COLUMN analyst.collection_jobs.readings_stored IS 'Of these stored, u
 COMMENT ON COLUMN analyst.collection_jobs.readings_rejected IS 'Of these not kept, see detail';
 COMMENT ON COLUMN analyst.collection_jobs.clock_drift_s IS 'How far the meter''s clock was ahead when last read [s]';
 COMMENT ON COLUMN analyst.collection_jobs.clock_seen_at IS 'When its clock was last read, UTC';
+
+-- What the registry holds, with pseudonyms and blurred places; what was sent beyond the columns (custom) is left out.
+
+CREATE VIEW analyst.customers AS
+SELECT m.external_id, m.uid, m.name, m.address, m.birth_year, m.country, m.email, m.former_electricity_source, m.gender, m.household_size, m.identification_type, m.identification_number, m.phone, m.phone_2, m.profession, m.created_at, m.updated_at, m.source_id, m.import_id, m.organization_id, m.data_origin, m.last_import_id, m.last_source_id
+FROM wattloom.registry_customer AS m;
+COMMENT ON VIEW analyst.customers IS 'One row per customer, as imported; personal values are pseudonyms.';
+COMMENT ON COLUMN analyst.customers.external_id IS 'Id of the customer at the source; stored as it is: pseudonymise national ids and phones first';
+COMMENT ON COLUMN analyst.customers.uid IS 'organization_id + data_origin + external_id: 1-generic-6574';
+COMMENT ON COLUMN analyst.customers.name IS 'Full name; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.address IS 'Address; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.birth_year IS 'Year of birth, for demographic analysis';
+COMMENT ON COLUMN analyst.customers.country IS 'ISO 3166-1 alpha-2';
+COMMENT ON COLUMN analyst.customers.email IS 'Email address; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.former_electricity_source IS 'Such as none, solar, genset';
+COMMENT ON COLUMN analyst.customers.gender IS 'Male, female, other; empty where unknown';
+COMMENT ON COLUMN analyst.customers.household_size IS 'Residents, of residential use';
+COMMENT ON COLUMN analyst.customers.identification_type IS 'Such as national ID, passport, driver license';
+COMMENT ON COLUMN analyst.customers.identification_number IS 'Number of the identity document; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.phone IS 'Primary telephone; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.phone_2 IS 'Second telephone; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.customers.profession IS 'Profession';
+COMMENT ON COLUMN analyst.customers.created_at IS 'When the row was inserted, UTC';
+COMMENT ON COLUMN analyst.customers.updated_at IS 'When the row was last changed, UTC';
+COMMENT ON COLUMN analyst.customers.source_id IS 'Source that brought the row first';
+COMMENT ON COLUMN analyst.customers.import_id IS 'Import that brought the row first';
+COMMENT ON COLUMN analyst.customers.organization_id IS 'Number of the organization';
+COMMENT ON COLUMN analyst.customers.data_origin IS 'generic, or the name of the API the data came from';
+COMMENT ON COLUMN analyst.customers.last_import_id IS 'Import that changed the row last';
+COMMENT ON COLUMN analyst.customers.last_source_id IS 'Source that changed the row last';
+
+CREATE VIEW analyst.registry_meters AS
+SELECT m.uid, m.customer_external_id, m.customer_name, m.customer_id_number, m.customer_id_type, m.customer_gender, m.customer_birth_year, m.customer_former_electricity_source, m.customer_household_size, m.customer_profession, m.customer_address, m.customer_country, m.customer_latitude, m.customer_longitude, m.customer_email, m.customer_phone, m.customer_phone_2, m.customer_location_area_1, m.customer_location_area_2, m.customer_location_area_3, m.customer_location_area_4, m.customer_location_area_5, m.device_external_id, m.serial_number, m.installation_date, m.purchase_date, m.firmware_version, m.manufacturer, m.model, m.customer_category, m.customer_sub_category, m.account_external_id, m.payment_plan, m.payment_plan_days, m.payment_plan_down_payment, m.payment_plan_amount_financed, m.total_price, m.payment_plan_currency, m.primary_use, m.repossession_date, m.is_locked, m.max_power_w, m.is_test, m.device_uid, m.customer_uid, m.account_uid, m.grid_uid, m.grid_name, m.created_at, m.updated_at, m.source_id, m.import_id, m.organization_id, m.data_origin, m.last_import_id, m.last_source_id, d.sensor_id
+FROM wattloom.registry_meter AS m
+LEFT JOIN wattloom.meter_device AS d ON d.id = m.meter_device_id;
+COMMENT ON VIEW analyst.registry_meters IS 'One row per installation of a meter at a customer, as imported; personal values are pseudonyms.';
+COMMENT ON COLUMN analyst.registry_meters.uid IS 'customer_uid + device_uid, joined by a dash';
+COMMENT ON COLUMN analyst.registry_meters.customer_external_id IS 'Id of the customer the meter belongs to, at the source; stored as it is';
+COMMENT ON COLUMN analyst.registry_meters.customer_name IS 'First and last name; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_id_number IS 'Identification number; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_id_type IS 'Type of identification';
+COMMENT ON COLUMN analyst.registry_meters.customer_gender IS 'Male, female, other; empty where unknown';
+COMMENT ON COLUMN analyst.registry_meters.customer_birth_year IS 'Year of birth, for demographic analysis';
+COMMENT ON COLUMN analyst.registry_meters.customer_former_electricity_source IS 'Such as none, solar, genset';
+COMMENT ON COLUMN analyst.registry_meters.customer_household_size IS 'Residents, of residential use';
+COMMENT ON COLUMN analyst.registry_meters.customer_profession IS 'Such as farmer, shop owner';
+COMMENT ON COLUMN analyst.registry_meters.customer_address IS 'Address; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_country IS 'ISO 3166-1 alpha-2';
+COMMENT ON COLUMN analyst.registry_meters.customer_latitude IS 'Degrees north, WGS 84; blurred to about 100 m';
+COMMENT ON COLUMN analyst.registry_meters.customer_longitude IS 'Degrees east, WGS 84; blurred to about 100 m';
+COMMENT ON COLUMN analyst.registry_meters.customer_email IS 'Email address; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_phone IS 'Telephone; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_phone_2 IS 'Second telephone; a pseudonym of 64 hexadecimal characters';
+COMMENT ON COLUMN analyst.registry_meters.customer_location_area_1 IS 'Location at the first level of the country''s administrative division';
+COMMENT ON COLUMN analyst.registry_meters.customer_location_area_2 IS 'Location at the second level of the country''s administrative division';
+COMMENT ON COLUMN analyst.registry_meters.customer_location_area_3 IS 'Location at the third level of the country''s administrative division';
+COMMENT ON COLUMN analyst.registry_meters.customer_location_area_4 IS 'Location at the fourth level of the country''s administrative division';
+COMMENT ON COLUMN analyst.registry_meters.customer_location_area_5 IS 'Location at the fifth level of the country''s administrative division';
+COMMENT ON COLUMN analyst.registry_meters.device_external_id IS 'Id of the meter at the source';
+COMMENT ON COLUMN analyst.registry_meters.serial_number IS 'Serial number';
+COMMENT ON COLUMN analyst.registry_meters.installation_date IS 'When the meter was installed';
+COMMENT ON COLUMN analyst.registry_meters.purchase_date IS 'When the system was purchased, if the meter is part of an installation';
+COMMENT ON COLUMN analyst.registry_meters.firmware_version IS 'Firmware of the meter or its modem';
+COMMENT ON COLUMN analyst.registry_meters.manufacturer IS 'Manufacturer; with the serial number it is the id of the device';
+COMMENT ON COLUMN analyst.registry_meters.model IS 'Model';
+COMMENT ON COLUMN analyst.registry_meters.customer_category IS 'household, institutional or commercial';
+COMMENT ON COLUMN analyst.registry_meters.customer_sub_category IS 'Which type of business, which institution';
+COMMENT ON COLUMN analyst.registry_meters.account_external_id IS 'Id of the account at the source, such as a paygo loan';
+COMMENT ON COLUMN analyst.registry_meters.payment_plan IS 'Such as Medium Consumption, paygo, cash';
+COMMENT ON COLUMN analyst.registry_meters.payment_plan_days IS 'Length of the loan''s repayment plan [days]';
+COMMENT ON COLUMN analyst.registry_meters.payment_plan_down_payment IS 'Paid at the time of purchase, in payment_plan_currency';
+COMMENT ON COLUMN analyst.registry_meters.payment_plan_amount_financed IS 'To be repaid after the down payment, in payment_plan_currency';
+COMMENT ON COLUMN analyst.registry_meters.total_price IS 'Sales price, in payment_plan_currency';
+COMMENT ON COLUMN analyst.registry_meters.payment_plan_currency IS 'ISO 4217';
+COMMENT ON COLUMN analyst.registry_meters.primary_use IS 'Appliance attached, such as cooking, milling, tv';
+COMMENT ON COLUMN analyst.registry_meters.repossession_date IS 'When it was repossessed; empty where it was not';
+COMMENT ON COLUMN analyst.registry_meters.is_locked IS 'No energy comes through';
+COMMENT ON COLUMN analyst.registry_meters.max_power_w IS 'Highest load of the connection [W]';
+COMMENT ON COLUMN analyst.registry_meters.is_test IS 'Installed for testing, not in the field';
+COMMENT ON COLUMN analyst.registry_meters.device_uid IS 'organization_id + manufacturer + serial_number: 1_a2ei_ABC123';
+COMMENT ON COLUMN analyst.registry_meters.customer_uid IS 'organization_id + data_origin + customer_external_id: 1-generic-6574';
+COMMENT ON COLUMN analyst.registry_meters.account_uid IS 'organization_id + data_origin + account_external_id: 1-generic-1234abcd';
+COMMENT ON COLUMN analyst.registry_meters.grid_uid IS 'organization_id + grid_name: 1-Lake Side; points to the grids';
+COMMENT ON COLUMN analyst.registry_meters.grid_name IS 'Name of the (mini-)grid the meter is connected to';
+COMMENT ON COLUMN analyst.registry_meters.created_at IS 'When the row was inserted, UTC';
+COMMENT ON COLUMN analyst.registry_meters.updated_at IS 'When the row was last changed, UTC';
+COMMENT ON COLUMN analyst.registry_meters.source_id IS 'Source that brought the row first';
+COMMENT ON COLUMN analyst.registry_meters.import_id IS 'Import that brought the row first';
+COMMENT ON COLUMN analyst.registry_meters.organization_id IS 'Number of the organization';
+COMMENT ON COLUMN analyst.registry_meters.data_origin IS 'generic, or the name of the API the data came from';
+COMMENT ON COLUMN analyst.registry_meters.last_import_id IS 'Import that changed the row last';
+COMMENT ON COLUMN analyst.registry_meters.last_source_id IS 'Source that changed the row last';
+COMMENT ON COLUMN analyst.registry_meters.sensor_id IS 'Meter device of the same serial number, see analyst.meters; null where there is none, or several';
+
+CREATE VIEW analyst.imports AS
+SELECT i.id AS import_id, i.organization_id AS organization_number, i.source_id, i.table_name, i.status, i.is_dry_run, i.rows, i.rejected,
+       i.inserted, i.updated, i.refusal_column, i.refusal_code, i.refusal_detail, i.created_at, i.finished_at
+FROM wattloom.registry_import AS i;
+COMMENT ON VIEW analyst.imports IS 'One row per import into the registry.';
+COMMENT ON COLUMN analyst.imports.import_id IS 'Number of the import, as under /api/v1/imports';
+COMMENT ON COLUMN analyst.imports.organization_number IS 'Number of the organization';
+COMMENT ON COLUMN analyst.imports.source_id IS 'Source that sent it';
+COMMENT ON COLUMN analyst.imports.table_name IS 'customers or meters';
+COMMENT ON COLUMN analyst.imports.status IS 'reading, applying, done, refused (nothing stored), checked (dry run) or abandoned';
+COMMENT ON COLUMN analyst.imports.is_dry_run IS 'Checked only, nothing was to be stored';
+COMMENT ON COLUMN analyst.imports.rows IS 'Rows read';
+COMMENT ON COLUMN analyst.imports.rejected IS 'Of these rejected';
+COMMENT ON COLUMN analyst.imports.inserted IS 'New rows';
+COMMENT ON COLUMN analyst.imports.updated IS 'Rows that changed';
+COMMENT ON COLUMN analyst.imports.refusal_column IS 'Column for which all of it was refused; null where it was not one column';
+COMMENT ON COLUMN analyst.imports.refusal_code IS 'Why all of it was refused, one word';
+COMMENT ON COLUMN analyst.imports.refusal_detail IS 'The same in a sentence';
+COMMENT ON COLUMN analyst.imports.created_at IS 'When it began, UTC';
+COMMENT ON COLUMN analyst.imports.finished_at IS 'When it ended, UTC; null while it is under way';

@@ -30,8 +30,10 @@ EXPECTED = {
     "derive_and_refresh",
     "disaggregate_monthly",
     "disaggregate_weekly",
+    "import_dropped_files",
     "maintenance",
     "promote_staged",
+    "prune_imports",
     "prune_staging",
     "quality_checks",
 }

@@ -22,6 +22,9 @@ VIEWS = {
     "appliance_cycles",
     "meters",
     "staged_readings",
+    "customers",
+    "registry_meters",
+    "imports",
 }
 
 

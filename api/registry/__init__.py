@@ -1,0 +1,1 @@
+"""``/api/v1``: imports into the registry and what it holds."""
