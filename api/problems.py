@@ -20,6 +20,7 @@ from pipelines.errors import (
     NotFound,
     RejectedInput,
     SourceUnavailable,
+    TooManyRequests,
     Unauthorized,
     WattloomError,
 )
@@ -32,6 +33,7 @@ STATUS: dict[type[WattloomError], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     SourceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -58,6 +60,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         headers["WWW-Authenticate"] = challenge(request)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, HTTPException) and error.headers:
         headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
     if speaks_metering(request.url.path):

@@ -37,6 +37,14 @@ class Conflict(WattloomError):
     """The action contradicts what is stored."""
 
 
+class TooManyRequests(WattloomError):
+    """More requests than the caller may make; the next one passes after ``retry_after_s`` seconds."""
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"Request was throttled. Expected available in {retry_after_s} seconds.")
+
+
 class SourceUnavailable(WattloomError):
     """A database, meter or service did not answer; the same call may succeed later."""
 

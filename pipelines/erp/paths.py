@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 _STEP = r"(?:[A-Za-z_][A-Za-z0-9_]*|`[^`]+`)"
-_PATH = re.compile(rf"(?:(?P<root>\${{1,2}})(?:\.(?P<below>{_STEP}(?:\.{_STEP})*))?|(?P<bare>{_STEP}(?:\.{_STEP})*))")
+_PATH = re.compile(
+    rf"(?:(?P<root>\${{1,2}})(?:\.(?P<below>{_STEP}(?:\.{_STEP})*))?|(?P<bare>{_STEP}(?:\.{_STEP})*))"
+)
 _STEPS = re.compile(_STEP)
-_WORDS = frozenset({"and", "or", "in", "true", "false", "null", "function"})  # mean something else in an expression
+_WORDS = frozenset(
+    {"and", "or", "in", "true", "false", "null", "function"}
+)  # mean something else in an expression
 ABSENT: Any = object()
 
 

@@ -1,4 +1,4 @@
-"""The JSON text of an event in two readings: with exact decimals for what is stored, with floats for expressions."""
+"""The JSON text of an event, read and written with every digit of its numbers."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,6 @@ DEEPEST = 64  # levels of a payload; an ERP's has five
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _NOT_A_NUMBER = Decimal("NaN")
-_LARGEST_EXPONENT = 10_000
 
 
 def decode(text: str) -> Any:
@@ -64,20 +63,18 @@ def _check_depth(value: Any, levels: int) -> None:
                 _check_depth(item, levels - 1)
 
 
-def plain(value: Any) -> Any:
-    """Return a payload as expressions read it: fractions are floats, as in JSONata."""
-    if isinstance(value, Decimal):
-        return float(value) if abs(value.adjusted()) < _LARGEST_EXPONENT else float("nan")
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return value
-
-
 def encode(value: Any) -> str:
     """Return JSON text in which a decimal is a number with all its digits."""
     return _ENCODER.encode(value).decode()
+
+
+def native(value: Any) -> Any:
+    """Return JSON in which decimals are floats, as the database's driver writes them."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: native(item) for key, item in value.items()}
+    return [native(item) for item in value] if isinstance(value, list) else value
 
 
 def storable(value: Any) -> Any:

@@ -13,6 +13,7 @@ SOURCES = ("ERP", "ECP", "360", "journey-submission")
 REASONS = ("regular", "irregular", "last", "first", "meter_change", "contract_change", "meter_adjustment")
 DIRECTIONS = ("feed-in", "feed-out")
 LONGEST = 255  # characters of an identifier
+NUMBERS = (int, float, Decimal)
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
@@ -132,7 +133,9 @@ def identifier(attribute: str, value: Any) -> str | None:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         number = Decimal(str(value))
         finite = number.is_finite() and abs(number.adjusted()) < LONGEST
-        text = (str(int(number)) if number == number.to_integral_value() else format(number, "f")) if finite else ""
+        text = (
+            (str(int(number)) if number == number.to_integral_value() else format(number, "f")) if finite else ""
+        )
     good = isinstance(text, str) and 0 < len(text) <= LONGEST and text.strip() and "\0" not in text
     if not good or not _encodes(text):
         message = f"Invalid identifier {attribute}: a text of at most {LONGEST} characters is needed"

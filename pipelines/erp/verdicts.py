@@ -42,7 +42,7 @@ class Code(StrEnum):
 class RowError(Exception):
     """A row cannot be taken; says why, in words and in a code."""
 
-    def __init__(self, code: Code, message: str, **details: Any) -> None:
+    def __init__(self, code: Code, message: str, /, **details: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
