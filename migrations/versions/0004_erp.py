@@ -70,8 +70,8 @@ CREATE INDEX erp_entity_attributes ON wattloom.erp_entity USING gin (attributes 
 -- What an ERP says of a reading of meter_reading. Provenance outlives the integration, so it is no foreign key.
 -- was_measured: a reading of the meter's own stood at this instant before; it stays when the ERP deletes its own.
 CREATE TABLE wattloom.erp_reading (
-    device_id integer NOT NULL REFERENCES wattloom.meter_device (sensor_id) ON DELETE CASCADE,
-    series_id integer NOT NULL REFERENCES wattloom.meter_reading_series (series_key) ON DELETE CASCADE,
+    device_id integer NOT NULL,
+    series_id integer NOT NULL,
     "timestamp" timestamptz NOT NULL,
     external_id varchar(255),
     has_counter boolean NOT NULL,
@@ -85,11 +85,10 @@ CREATE TABLE wattloom.erp_reading (
     event_id uuid NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    PRIMARY KEY (device_id, series_id, "timestamp"),
-    UNIQUE (device_id, external_id)
+    PRIMARY KEY (device_id, "timestamp", series_id),
+    UNIQUE (device_id, external_id),
+    FOREIGN KEY (device_id, series_id) REFERENCES wattloom.reading_channel ON DELETE CASCADE
 );
-CREATE INDEX erp_reading_timestamp ON wattloom.erp_reading (device_id, "timestamp");
-CREATE INDEX erp_reading_series_id ON wattloom.erp_reading (series_id);
 CREATE INDEX meter_device_external_system_reference
     ON wattloom.meter_device (organization_id, external_system_reference);
 CREATE INDEX meter_device_manufacturer_serial ON wattloom.meter_device (organization_id, manufacturer_serial);

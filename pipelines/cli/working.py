@@ -21,6 +21,7 @@ STEPS: dict[str, frozenset[str]] = {
     "refresh": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-month": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-week": frozenset({"week", "devices"}),
+    "replay-erp-events": frozenset(),
     "maintain": frozenset(),
     "check": frozenset(),
 }

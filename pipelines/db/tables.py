@@ -549,15 +549,9 @@ erp_entity = _table(
 )
 erp_reading = _table(
     "erp_reading",
-    _of_sensor("device_id"),
-    sa.Column(
-        "series_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.meter_reading_series.series_key", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("device_id", sa.Integer, nullable=False),
+    sa.Column("series_id", sa.Integer, nullable=False),
+    sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),
     _text("external_id", 255, nullable=True),
     sa.Column("has_counter", sa.Boolean, nullable=False),
     _text("direction", 8, nullable=True),
@@ -570,5 +564,11 @@ erp_reading = _table(
     sa.Column("event_id", UUID(as_uuid=True), nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    sa.PrimaryKeyConstraint("device_id", "timestamp", "series_id"),
     sa.UniqueConstraint("device_id", "external_id"),
+    sa.ForeignKeyConstraint(
+        ["device_id", "series_id"],
+        [f"{SCHEMA}.reading_channel.device_id", f"{SCHEMA}.reading_channel.series_id"],
+        ondelete="CASCADE",
+    ),
 )

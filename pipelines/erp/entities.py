@@ -1,6 +1,6 @@
 """Entities of an event: a ``meter`` is a meter device, everything else is kept as the ERP describes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from pipelines.metering import resources as metering
 OWN_TYPE = "ERP meter"  # type and config of meters that an ERP makes without naming a type
 ZONE = "Europe/Berlin"
 PROTOCOL = "dlms-cosem"
+BIN = timedelta(days=30)
 _FIELDS = {**METER_COLUMNS, "type": "type_id", "protocol": "protocol"}
 
 

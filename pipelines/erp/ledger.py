@@ -46,8 +46,8 @@ def _wall_us(at_us: int) -> int:
 class Entry:
     """A reading with what the ERP says of it; ``stored`` is its place in the database, ``value`` a new value."""
 
-    device: int
-    series: int
+    device_id: int
+    series_id: int
     at_us: int
     has_counter: bool
     external_id: str | None = None
@@ -64,12 +64,12 @@ class Entry:
     @property
     def place(self) -> Place:
         """Where the reading stands."""
-        return self.device, self.series, self.at_us
+        return self.device_id, self.series_id, self.at_us
 
     @property
     def group(self) -> Group:
         """Meter, counter (None without one) and direction: what is compared with each other."""
-        return self.device, self.series if self.has_counter else None, self.direction
+        return self.device_id, self.series_id if self.has_counter else None, self.direction
 
 
 class Ledger:
@@ -91,13 +91,13 @@ class Ledger:
         """Put a reading at its place, which is free."""
         self._by_place[entry.place] = entry
         if entry.external_id is not None:
-            self._by_external[entry.device, entry.external_id] = entry
+            self._by_external[entry.device_id, entry.external_id] = entry
         insort(self._groups.setdefault(entry.group, []), (entry.at_us, id(entry), entry), key=lambda one: one[:2])
 
     def _take_out(self, entry: Entry) -> None:
         del self._by_place[entry.place]
         if entry.external_id is not None:
-            del self._by_external[entry.device, entry.external_id]
+            del self._by_external[entry.device_id, entry.external_id]
         group = self._groups[entry.group]
         del group[bisect_left(group, (entry.at_us, id(entry)), key=lambda one: one[:2])]
 
@@ -159,11 +159,11 @@ class Ledger:
             The new place, or the external id, is another reading's.
         """
         external_id = changes.get("external_id")
-        owner = self.by_external_id(entry.device, external_id)
+        owner = self.by_external_id(entry.device_id, external_id)
         if owner is not None and owner is not entry:
             message = "Ambiguous identifier: another reading of the meter has this external_id"
             raise RowError(Code.AMBIGUOUS_IDENTIFIER, message, external_id=external_id)
-        place = (entry.device, changes.get("series", entry.series), changes.get("at_us", entry.at_us))
+        place = (entry.device_id, changes.get("series_id", entry.series_id), changes.get("at_us", entry.at_us))
         self._clear(place, entry, replaceable)
         self._take_out(entry)
         for name, value in changes.items():

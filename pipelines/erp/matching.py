@@ -97,8 +97,8 @@ def _entry(row: PlacedReading) -> Entry:
     reading = row.reading
     assert reading.at is not None  # noqa: S101 - mapped without an error, so it is set
     return Entry(
-        device=row.device,
-        series=row.series,
+        device_id=row.device,
+        series_id=row.series,
         at_us=microseconds(reading.at),
         has_counter=row.has_counter,
         external_id=reading.external_id,
@@ -113,7 +113,7 @@ def _entry(row: PlacedReading) -> Entry:
 
 def _changes(known: Entry, new: Entry, reading: MappedReading) -> dict[str, Any]:
     """Return what a row changes; an attribute that it does not map keeps its value."""
-    names = ["series", "at_us", "has_counter", "source", "value"]
+    names = ["series_id", "at_us", "has_counter", "source", "value"]
     names += [name for name in ("reason", "direction", "reading_type") if name in reading.mapped]
     changes = {name: getattr(new, name) for name in names}
     if new.external_id is not None:

@@ -29,14 +29,12 @@ class Meter:
     series: dict[str, list[Series]] = field(default_factory=dict)
 
 
-# FOR KEY SHARE: a meter that was found stays until its readings are stored.
 _FIND = """
     SELECT d.sensor_id, d.name, d.external_system_reference, d.manufacturer_serial, t.config_id
     FROM wattloom.meter_device AS d
     LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id
     WHERE d.organization_id = %(organization)s AND {conditions}
     ORDER BY d.sensor_id
-    FOR KEY SHARE OF d
 """
 _SERIES = """
     SELECT l.config_id, s.name, s.series_key, s.unit

@@ -50,7 +50,7 @@ class Result:
 
 
 _TAKE = """
-    SELECT e.payload, e.state, e.message, e.attempts, i.id, i.organization_id, i.default_series, i.configuration::text,
+    SELECT e.payload, e.state, e.message, i.id, i.organization_id, i.default_series, i.configuration::text,
            e.use_case_slug, i.use_case_slug
     FROM wattloom.erp_event AS e JOIN wattloom.erp_integration AS i ON i.id = e.integration_id
     WHERE e.id = %s
@@ -82,6 +82,9 @@ def process(
         try:
             with unit_of_work(engine) as connection:
                 return _apply(connection, event_id, by=by, allow_unconfigured=allow_unconfigured, again=again)
+        except (RowError, RejectedInput, _Refused) as error:  # nothing of it was applied
+            with unit_of_work(engine) as connection:
+                return _finish(connection, event_id, "error", str(error), by=by, outcomes=[])
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.OperationalError) and not isinstance(error.orig, _AGAIN):
                 raise
@@ -107,7 +110,7 @@ def _apply(connection: sa.Connection, event_id: UUID, *, by: str, allow_unconfig
     row = cursor.execute(_TAKE, (event_id,)).fetchone()
     if row is None:
         return Result(event_id=event_id, status="error", message="The event was deleted meanwhile.")
-    payload, state, message, attempts, integration, organization, series, configuration, slug, own_slug = row
+    payload, state, message, integration, organization, series, configuration, slug, own_slug = row
     if state not in UNFINISHED and not again:
         return Result(event_id=event_id, status=state, message=message)
     at = clock.now()
@@ -118,20 +121,19 @@ def _apply(connection: sa.Connection, event_id: UUID, *, by: str, allow_unconfig
         allow_unconfigured=allow_unconfigured,
         origin=Origin(integration_id=integration, event_id=event_id, authorship=authorship),
     )
-    state, message, outcomes = "error", "", list[Outcome]()
-    try:
-        if slug is not None and slug != own_slug:
-            message = f"use_case_slug: this integration's use case is {own_slug}"
-        else:
-            with connection.begin_nested():
-                outcomes = _outcomes(connection, configuration, payload, target, by)
-            state, message = _summary(outcomes)
-    except RowError as error:
-        message = error.message
-    except RejectedInput as error:
-        message = str(error)
-    step = [{"at": at.isoformat(), "step": "replayed" if attempts else "processed", "state": state, "by": by}]
-    cursor.execute(
+    if slug is not None and slug != own_slug:
+        raise _Refused(f"use_case_slug: this integration's use case is {own_slug}")
+    outcomes = _outcomes(connection, configuration, payload, target, by)
+    state, message = _summary(outcomes)
+    return _finish(connection, event_id, state, message, by=by, outcomes=outcomes)
+
+
+def _finish(
+    connection: sa.Connection, event_id: UUID, state: str, message: str, *, by: str, outcomes: list[Outcome]
+) -> Result:
+    at = clock.now()
+    step = [{"at": at.isoformat(), "step": "processed", "state": state, "by": by}]
+    raw(connection).execute(
         _FINISH,
         {
             "state": state,
@@ -143,6 +145,10 @@ def _apply(connection: sa.Connection, event_id: UUID, *, by: str, allow_unconfig
         },
     )
     return Result(event_id=event_id, status=state, message=message[:500])
+
+
+class _Refused(Exception):
+    """The event as a whole cannot be applied."""
 
 
 def _outcomes(
@@ -181,19 +187,6 @@ def _failed(engine: sa.Engine, event_id: UUID, failure: Exception, by: str) -> R
     cause = failure.orig if isinstance(failure, DBAPIError) else failure
     where = "".join(traceback.format_tb(failure.__traceback__))
     _LOG.error("ERP event %s failed with %s\n%s", event_id, type(cause).__name__, where)
-    result = Result(event_id=event_id, status="failed", message="An unexpected error happened on our side.")
-    at = clock.now()
-    step = [{"at": at.isoformat(), "step": "processed", "state": "failed", "by": by}]
     with unit_of_work(engine) as connection:
-        raw(connection).execute(
-            _FINISH,
-            {
-                "state": "failed",
-                "message": result.message,
-                "outcomes": None,
-                "step": encode(step),
-                "at": at,
-                "id": event_id,
-            },
-        )
-    return result
+        said = "An unexpected error happened on our side; the event is tried again."
+        return _finish(connection, event_id, "failed", said, by=by, outcomes=[])

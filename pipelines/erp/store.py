@@ -48,14 +48,18 @@ _SAY = f"""
     INSERT INTO wattloom.erp_reading (device_id, series_id, "timestamp", external_id, has_counter, direction,
         reading_type, source, reason, attributes, was_measured, integration_id, event_id, created_at, updated_at)
     SELECT k.device_id, k.series_id, {instant("k.at_us")}, k.external_id, k.has_counter, k.direction,
-           k.reading_type, k.source, k.reason, k.attributes::jsonb, k.was_measured, %(integration)s, %(event)s,
+           k.reading_type, k.source, k.reason, k.attributes, k.was_measured, %(integration)s, %(event)s,
            coalesce(k.created_at, %(at)s), %(at)s
-    FROM unnest(%(devices)s::int4[], %(series)s::int4[], %(times)s::int8[], %(external_ids)s::text[],
-                %(has_counter)s::bool[], %(directions)s::text[], %(types)s::text[], %(sources)s::text[],
-                %(reasons)s::text[], %(attributes)s::text[], %(measured)s::bool[], %(created)s::timestamptz[])
-        AS k (device_id, series_id, at_us, external_id, has_counter, direction, reading_type, source, reason,
-              attributes, was_measured, created_at)
+    FROM json_to_recordset(%(said)s::json) AS k (device_id int4, series_id int4, at_us int8, external_id text,
+        has_counter bool, direction text, reading_type text, source text, reason text, attributes jsonb,
+        was_measured bool, created_at timestamptz)
 """
+
+
+_SAID = (
+    *("device_id", "series_id", "at_us", "external_id", "has_counter", "direction", "reading_type"),
+    *("source", "reason", "attributes", "was_measured", "created_at"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +107,8 @@ def load(
 
 def _entry(row: Any, place: Place) -> Entry:
     return Entry(
-        device=row[0],
-        series=row[1],
+        device_id=row[0],
+        series_id=row[1],
         at_us=row[2],
         external_id=row[3],
         has_counter=row[4],
@@ -126,18 +130,21 @@ def save(connection: sa.Connection, ledger: Ledger, origin: Origin) -> None:
     taken = {entry.place for entry in touched}
     if not left and not taken:
         return
-    lock_channels(connection, [place[:2] for place in {*left, *taken}])
     measured = _measured(connection, sorted(taken - set(left)))
     for entry in touched:
         entry.was_measured = left.get(entry.place, entry.place in measured)
     # A reading that the meter itself had sent stays when the ERP withdraws its own.
     gone = sorted(place for place, was_measured in left.items() if place not in taken and not was_measured)
-    remove_readings(connection, gone, origin.authorship)
+    if gone:
+        lock_channels(connection, [place[:2] for place in {*gone, *taken}])
+        remove_readings(connection, gone, origin.authorship)
     if left:
         raw(connection).execute(_FORGET, _places(sorted(left)))
     if touched:
         write_readings(connection, _keyed(touched), origin.authorship)
-        raw(connection).execute(_SAY, _said(touched, origin))
+        said = [{name: getattr(entry, name) for name in _SAID} for entry in touched]
+        provenance = {"integration": origin.integration_id, "event": origin.event_id, "at": origin.authorship.at}
+        raw(connection).execute(_SAY, {"said": encode(said), **provenance})
 
 
 def _places(places: list[Place]) -> dict[str, list[int]]:
@@ -159,27 +166,9 @@ def _measured(connection: sa.Connection, places: list[Place]) -> set[Place]:
 def _keyed(entries: list[Entry]) -> KeyedReadings:
     mantissa, scale = split_all([entry.value if entry.value is not None else Decimal(0) for entry in entries])
     return KeyedReadings(
-        device_id=np.array([entry.device for entry in entries], dtype=np.int32),
-        series_id=np.array([entry.series for entry in entries], dtype=np.int32),
+        device_id=np.array([entry.device_id for entry in entries], dtype=np.int32),
+        series_id=np.array([entry.series_id for entry in entries], dtype=np.int32),
         times_us=np.array([entry.at_us for entry in entries], dtype=np.int64),
         mantissa=mantissa,
         scale=scale,
     )
-
-
-def _said(entries: list[Entry], origin: Origin) -> dict[str, Any]:
-    return {
-        **_places([entry.place for entry in entries]),
-        "external_ids": [entry.external_id for entry in entries],
-        "has_counter": [entry.has_counter for entry in entries],
-        "directions": [entry.direction for entry in entries],
-        "types": [entry.reading_type for entry in entries],
-        "sources": [entry.source for entry in entries],
-        "reasons": [entry.reason for entry in entries],
-        "attributes": [encode(entry.attributes) for entry in entries],
-        "measured": [entry.was_measured for entry in entries],
-        "created": [entry.created_at for entry in entries],
-        "integration": origin.integration_id,
-        "event": origin.event_id,
-        "at": origin.authorship.at,
-    }

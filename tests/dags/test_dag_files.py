@@ -34,6 +34,7 @@ EXPECTED = {
     "promote_staged",
     "prune_staging",
     "quality_checks",
+    "replay_erp_events",
 }
 
 
