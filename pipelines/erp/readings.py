@@ -166,9 +166,7 @@ def _spans(placed: list[PlacedReading], window_h: float) -> dict[int, tuple[int,
     return {device: (low - margin, high + margin) for device, (low, high) in spans.items()}
 
 
-def _prune(
-    item: ReadingItem, ledger: Ledger, named: dict[Counter, set[str]], protected: _Protected
-) -> int:
+def _prune(item: ReadingItem, ledger: Ledger, named: dict[Counter, set[str]], protected: _Protected) -> int:
     kept = {id(entry) for entry in ledger.touched}
     before = len(ledger.removed)
     for counter, names in named.items():

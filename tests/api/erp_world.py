@@ -59,7 +59,8 @@ class Erp:
 
     def body(self, *payloads: Any, **event: Any) -> Json:
         events = [
-            {"event_type": "readings", "format": "json", "payload": p if isinstance(p, str) else json.dumps(p)} | event
+            {"event_type": "readings", "format": "json", "payload": p if isinstance(p, str) else json.dumps(p)}
+            | event
             for p in payloads
         ]
         return {"integration_id": self.id, "meta": {"correlation_id": "c-1"}, "events": events}
