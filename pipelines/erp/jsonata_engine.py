@@ -64,7 +64,8 @@ def _compile(text: str) -> Program:
         head, _, rest = source.partition(_HEAD)  # it takes null for "no context"; here root and context are given
         program: Program = ExpressionLoader().load(f"{head}\ndef _evaluate(_root, _ctx):\n{rest}")[0]
     except ParseError as error:
-        raise ExpressionError(error.error_code or UNFORESEEN, error.message, max(error.position, 0)) from None
+        said = error.message.removesuffix(f" (position {error.position})")
+        raise ExpressionError(error.error_code or UNFORESEEN, said, max(error.position, 0)) from None
     except TranslatorError as error:
         raise ExpressionError(error.error_code or UNFORESEEN, error.message) from None
     except (RecursionError, MemoryError):

@@ -7,6 +7,7 @@ what they will put together. The version is pinned; a test asks that each name b
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from jsonata2py.errors import _RuntimeEvaluationError as EngineError
@@ -219,7 +220,7 @@ def number(original: Function) -> Function:
 
     def guarded(value: Any) -> Any:
         result = original(value)
-        return ExactNumber(value) if result.__class__ is float and isinstance(value, str) else result
+        return ExactNumber(Decimal(value)) if result.__class__ is float and isinstance(value, str) else result
 
     return guarded
 

@@ -7,7 +7,9 @@ evaluations under way. What a single C call does (a regex, a long copy) is not s
 
 import contextlib
 import ctypes
+import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +17,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 _POLL_S = 0.004
-_AGAIN_S = 0.05  # a finalizer may have swallowed the first exception
+_AGAIN_S = 0.05  # a finalizer that began just then has swallowed the first exception
 _IDLE_POLLS = 250
+_FINALIZERS = {"__del__", "_evict_linecache"}
+_WEAK = ("weakref.py", "_weakrefset.py")
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in.argtypes = [ctypes.c_ulong, ctypes.py_object]
@@ -121,7 +125,7 @@ class Watch:
 
     def _strike(self, now_s: float) -> None:
         for slot in list(self._slots.values()):
-            if now_s >= slot.due_at_s:
+            if now_s >= slot.due_at_s and not _is_finalizing(slot.thread):
                 slot.is_fired = True
                 slot.due_at_s = now_s + _AGAIN_S
                 _raise_in(slot.thread, ctypes.py_object(Overrun))
@@ -135,4 +139,20 @@ class Watch:
         self._is_awake = True
 
 
+def _is_finalizing(thread: int) -> bool:
+    """Tell whether a thread runs someone's finalizer, which would swallow the exception and stay undone.
+
+    The thread waits for the interpreter's lock while we look, and meets the exception where it waits.
+    """
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented, whatever its name
+    told_by_gc = {getattr(told, "__code__", None) for told in gc.callbacks}
+    while frame is not None and frame.f_code is not _RUN:
+        code = frame.f_code
+        if code.co_name in _FINALIZERS or code in told_by_gc or code.co_filename.endswith(_WEAK):
+            return True
+        frame = frame.f_back
+    return False
+
+
+_RUN = Watch.run.__code__
 WATCH = Watch()
