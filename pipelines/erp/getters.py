@@ -106,7 +106,7 @@ class MappedField:
         return is_enabled(self.enabled, scope)
 
 
-def is_enabled(flag: Getter | bool, scope: Scope) -> bool:
+def is_enabled(flag: "Getter | bool", scope: Scope) -> bool:
     """Tell what a flag, true, false or an expression, says for a row."""
     if isinstance(flag, bool):
         return flag

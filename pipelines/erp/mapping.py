@@ -104,6 +104,11 @@ def _meter_identity(entries: tuple[MappedField, ...], scope: Scope) -> Identity:
     return known
 
 
+def _check_row(row: Any) -> None:
+    if not isinstance(row, dict):
+        raise RowError(Code.INVALID_ROW, "Invalid row: expected an object", received=type(row).__name__)
+
+
 def map_readings(item: ReadingItem, number: int, rows: Rows, watch: Stopwatch) -> list[MappedReading]:
     """Return every row of an item, mapped or with what is wrong with it."""
     mapped: list[MappedReading] = []
@@ -113,10 +118,7 @@ def map_readings(item: ReadingItem, number: int, rows: Rows, watch: Stopwatch) -
         reading = MappedReading(outcome=Outcome(kind="meter_reading", item=number, index=index))
         scope = Scope(rows, index)
         try:
-            if not isinstance(scope.row, dict):
-                raise RowError(
-                    Code.INVALID_ROW, "Invalid row: expected an object", received=type(scope.row).__name__
-                )
+            _check_row(scope.row)
             reading.meter = _meter_identity(item.meter, scope)
             reading.counter = identity(item.counter, scope) if item.counter else None
             _fill(reading, item, _mapped(item.fields, scope))
@@ -177,10 +179,7 @@ def map_entities(item: EntityItem, number: int, rows: Rows, watch: Stopwatch) ->
         entity = MappedEntity(outcome=Outcome(kind=item.schema, item=number, index=index))
         scope = Scope(rows, index)
         try:
-            if not isinstance(scope.row, dict):
-                raise RowError(
-                    Code.INVALID_ROW, "Invalid row: expected an object", received=type(scope.row).__name__
-                )
+            _check_row(scope.row)
             entity.identity = _meter_identity(item.unique_ids, scope)
             entity.attributes = _free(_mapped(item.fields, scope), frozenset()) | dict(entity.identity)
         except RowError as error:

@@ -38,7 +38,7 @@ UNFINISHED = ("stored", "failed")
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of an event: ``success``, ``partial`` (some rows failed), ``error`` (all did) or ``failed`` (we did)."""
+    """What became of an event: ``success``, ``partial`` (rows failed), ``error`` (all did) or ``failed`` (we did)."""
 
     event_id: UUID
     status: str

@@ -200,13 +200,16 @@ class _Empty:
         try:
             self.meter = identity(item.meter, root)
             self.counter = identity(item.counter, root) if item.counter else None
-            if self.meter is None or (item.counter and self.counter is None):
-                what = "meter" if self.meter is None else "meter_counter"
-                message = f"The payload has no readings and does not name the {what}; nothing was deleted"
-                raise RowError(Code.MISSING_IDENTIFIER, message)
+            self._check()
         except RowError as error:
             self.meter = None
             self.outcome.refuse(error)
+
+    def _check(self) -> None:
+        if self.meter is None or (self._item.counter and self.counter is None):
+            what = "meter" if self.meter is None else "meter_counter"
+            message = f"The payload has no readings and does not name the {what}; nothing was deleted"
+            raise RowError(Code.MISSING_IDENTIFIER, message)
 
     def counter_of(self, meters: dict[Identity, list[Meter]], target: Target) -> Counter | None:
         """Return whose scope is to be emptied."""

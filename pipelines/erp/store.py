@@ -26,7 +26,8 @@ _BY_EXTERNAL_ID = f"""
     JOIN wattloom.erp_reading AS r USING (device_id, external_id)
 """
 _NEAR = f"""
-    SELECT {_COLUMNS} FROM unnest(%(devices)s::int4[], %(first)s::int8[], %(last)s::int8[]) AS k (device_id, first, last)
+    SELECT {_COLUMNS}
+    FROM unnest(%(devices)s::int4[], %(first)s::int8[], %(last)s::int8[]) AS k (device_id, first, last)
     JOIN wattloom.erp_reading AS r ON r.device_id = k.device_id
      AND r."timestamp" BETWEEN {instant("k.first")} AND {instant("k.last")}
 """
@@ -78,7 +79,7 @@ def load(
     near: Mapping[int, tuple[int, int]],
     whole: Iterable[int],
 ) -> Ledger:
-    """Return a ledger of the readings that rows may match: by external id, by device and span [us], or all of a device."""
+    """Return the readings that rows may match: by external id, by device and span [us], or all of a device."""
     cursor = raw(connection).cursor()
     keys = sorted(set(external_ids))
     rows: list[Any] = []
