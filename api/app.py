@@ -11,7 +11,8 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from api import docs, shapes
 from api.auth import client_tokens, jwt
-from api.auth.access import AnyRequest
+from api.auth.access import INTEGRATIONS, AnyRequest
+from api.erp import events as erp_events
 from api.insight import sensors
 from api.metering import invocations, new_readings, readings
 from api.problems import answer
@@ -22,6 +23,7 @@ from pipelines import clock, log
 from pipelines.accounts import resources as accounts
 from pipelines.amr import tasks
 from pipelines.db.engine import engine_for, unit_of_work
+from pipelines.erp.resources import INTEGRATION
 from pipelines.metering import interfaces
 from pipelines.metering import resources as metering
 from pipelines.metering.security_keys import security_keys
@@ -95,6 +97,8 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
             client_tokens.ROUTER,
             sensors.ROUTER,
             registry.ROUTER,
+            routes(INTEGRATION, "/v1/integrations", INTEGRATIONS),
+            erp_events.ROUTER,
             health,
             docs.ROUTER,
             _Metrics,

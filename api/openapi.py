@@ -10,6 +10,9 @@ from api.shapes import DEFAULT_LIMIT, MAX_LIMIT
 from pipelines.accounts import resources as accounts
 from pipelines.amr import tasks
 from pipelines.crud import Resource
+from pipelines.erp import events as erp_events
+from pipelines.erp import simulation
+from pipelines.erp.resources import INTEGRATION
 from pipelines.fields import Field, Kind
 from pipelines.metering import interfaces, readings, security_keys
 from pipelines.metering import resources as metering
@@ -37,6 +40,7 @@ _STAMP: Schema = {"type": "string", "format": "date-time", "readOnly": True}
 _Security = list[dict[str, list[str]]]
 _METERING: _Security = [{"Token": []}, {"JWT": []}]
 _SENSORS: _Security = [{"Token": []}, {"Bearer": []}]
+_INTEGRATIONS: _Security = [{"Token": []}, {"JWT": []}, {"Bearer": []}]
 
 
 def field_schema(field: Field) -> Schema:
@@ -138,7 +142,7 @@ def _key(schema: Schema) -> Schema:
     return {"name": "key", "in": "path", "required": True, "schema": schema}
 
 
-def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
+def resource_paths(resource: Resource, path: str, security: _Security = _METERING) -> dict[str, Schema]:
     """Return the paths of a resource."""
     identifier: Schema = {"type": "integer"} if resource.integer_id else {"type": "string", "format": "uuid"}
     shown = object_schema([f for f in resource.fields if not f.write_only])
@@ -150,7 +154,7 @@ def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
             f"List {resource.title} rows",
             tag,
             {"200": _answer("One page", _page_of(shown)), "400": _INVALID},
-            security=_METERING,
+            security=security,
             parameters=[*(_filter(name) for name in (*resource.filters, *resource.related_filters)), *_PAGING],
         ),
     }
@@ -159,7 +163,7 @@ def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
             f"Create a {resource.title}",
             tag,
             {"201": _answer("Created", shown), "400": _INVALID},
-            security=_METERING,
+            security=security,
             body=body,
         )
     one: Schema = {
@@ -174,10 +178,10 @@ def resource_paths(resource: Resource, path: str) -> dict[str, Schema]:
         )
     if resource.may_update:
         answers = {"200": _answer("OK", shown), "400": _INVALID, "404": _ABSENT}
-        one["put"] = _operation(f"Update a {resource.title}", tag, dict(answers), security=_METERING, body=body)
+        one["put"] = _operation(f"Update a {resource.title}", tag, dict(answers), security=security, body=body)
         partial = object_schema([f for f in resource.fields if not f.read_only], partial=True)
         one["patch"] = _operation(
-            f"Partially update a {resource.title}", tag, dict(answers), security=_METERING, body=partial
+            f"Partially update a {resource.title}", tag, dict(answers), security=security, body=partial
         )
     return {f"{path}/": many, path + "/{key}": one}
 
@@ -346,6 +350,78 @@ def _sensor_paths() -> dict[str, Schema]:
     }
 
 
+def _erp_paths() -> dict[str, Schema]:
+    tag, text = "ERP", {"type": "string"}
+    objects: Schema = {"type": "array", "items": {"type": "object"}}
+    result = {"event_id": {"type": "string", "format": "uuid", "nullable": True}, "status": text, "message": text}
+    results: Schema = {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": {"type": "object", "properties": result}}},
+    }
+    optional = {"type": "string", "nullable": True}
+    shown: Schema = {
+        "type": "object",
+        "properties": {
+            "integration_id": {"type": "string", "format": "uuid"},
+            "event_id": {"type": "string", "format": "uuid"},
+            **dict.fromkeys(("deduplication_id", "correlation_id", "event_type", "use_case_slug"), optional),
+            "timestamp": {"type": "string", "format": "date-time", "nullable": True},
+            "status": {"type": "string", "enum": ["stored", "success", "partial", "error", "failed"]},
+            "message": text,
+            "results": objects,
+            "created_at": _STAMP,
+            "updated_at": _STAMP,
+            "trace": {"type": "object"},
+        },
+    }
+    taken = object_schema(erp_events.REQUEST)
+    taken["properties"] |= {
+        "meta": object_schema(erp_events.META),
+        "events": {"type": "array", "items": object_schema(erp_events.EVENT)},
+    }
+    updates = ("entity_updates", "meter_readings_updates", "warnings")
+    simulated: Schema = {"type": "object", "properties": dict.fromkeys(updates, objects)}
+    limited = _answer("More than 1,000 requests of the organization within a minute; see Retry-After")
+    event = {"name": "event", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+    def posted(summary: str, answers: Schema, body: Schema, security: _Security) -> Schema:
+        return {"post": _operation(summary, tag, answers | {"400": _INVALID}, security=security, body=body)}
+
+    key = _key({"type": "string", "format": "uuid"})
+    return {
+        "/v3/erp/updates/events": posted(
+            "Deliver up to 100 events; each is stored, then processed",
+            {"200": _answer("What became of each event", results), "429": limited},
+            taken,
+            _SENSORS,
+        ),
+        "/v2/erp/updates/mapping_simulation": posted(
+            "Map a payload and store nothing",
+            {"200": _answer("What the payload would give", simulated), "429": limited},
+            object_schema(simulation.FIELDS),
+            _SENSORS,
+        ),
+        "/v1/integrations/{key}/events/{event}": {
+            "parameters": [key, event],
+            "get": _operation(
+                "Read an event with the verdict on each of its rows",
+                tag,
+                {"200": _answer("OK", shown), "404": _ABSENT},
+                security=_INTEGRATIONS,
+            ),
+        },
+        "/v1/integrations/{key}/events/replay": {
+            "parameters": [key],
+            **posted(
+                "Process events again, by the present configuration",
+                {"200": _answer("What became of each event", results), "404": _ABSENT},
+                object_schema(erp_events.REPLAY),
+                _INTEGRATIONS,
+            ),
+        },
+    }
+
+
 def document() -> Schema:
     """Return the whole OpenAPI document."""
     paths: dict[str, Schema] = {}
@@ -369,6 +445,7 @@ def document() -> Schema:
     paths |= resource_paths(accounts.ORGANIZATION, "/v1/organizations")
     paths |= resource_paths(accounts.MEMBERSHIP, "/v1/organizations/memberships")
     paths |= _token_paths() | _sensor_paths() | registry_paths()
+    paths |= resource_paths(INTEGRATION, "/v1/integrations", _INTEGRATIONS) | _erp_paths()
     paths["/_health/"] = {
         "get": _operation("Health", "Operations", {"200": _answer("The API and its database answer")}, security=[])
     }

@@ -11,6 +11,7 @@ from api import shapes
 from api.auth.access import METERING, AnyRequest, authorised
 from api.shapes import identifier
 from pipelines import crud
+from pipelines.accounts.principals import Scheme
 from pipelines.crud import Resource, Row
 from pipelines.errors import NotFound
 
@@ -55,12 +56,12 @@ def _conditions(resource: Resource, request: AnyRequest) -> list[sa.ColumnElemen
     return where
 
 
-def routes(resource: Resource, path: str) -> Router:
-    """Return the routes of ``resource`` below ``path``."""
+def routes(resource: Resource, path: str, schemes: frozenset[Scheme] = METERING) -> Router:
+    """Return the routes of ``resource`` below ``path``, for callers of some schemes."""
 
     @get("/", name=f"{resource.name}-list", sync_to_thread=True)
     def list_(request: AnyRequest) -> Response[bytes]:
-        with authorised(request, METERING) as (connection, principal):
+        with authorised(request, schemes) as (connection, principal):
             limit, offset = shapes.page_bounds(request)
             where = _conditions(resource, request)
             count, rows = crud.list_rows(connection, resource, principal, where, limit=limit, offset=offset)
@@ -68,18 +69,18 @@ def routes(resource: Resource, path: str) -> Router:
 
     @post("/", name=f"{resource.name}-create", sync_to_thread=True)
     def create(request: AnyRequest, body: bytes) -> Response[bytes]:
-        with authorised(request, METERING) as (connection, principal):
+        with authorised(request, schemes) as (connection, principal):
             row = crud.create_row(connection, resource, principal, shapes.read_json(body))
         return shapes.json_response(_shown(resource, row), 201)
 
     @get("/{key:str}", name=f"{resource.name}-read", sync_to_thread=True)
     def read(request: AnyRequest, key: str) -> Response[bytes]:
-        with authorised(request, METERING) as (connection, principal):
+        with authorised(request, schemes) as (connection, principal):
             row = crud.get_row(connection, resource, principal, _key(resource, key))
         return shapes.json_response(_shown(resource, row))
 
     def _update(request: AnyRequest, key: str, body: bytes, *, partial: bool) -> Response[bytes]:
-        with authorised(request, METERING) as (connection, principal):
+        with authorised(request, schemes) as (connection, principal):
             row = crud.update_row(
                 connection, resource, principal, _key(resource, key), shapes.read_json(body), partial=partial
             )
@@ -95,7 +96,7 @@ def routes(resource: Resource, path: str) -> Router:
 
     @delete("/{key:str}", name=f"{resource.name}-delete", sync_to_thread=True)
     def remove(request: AnyRequest, key: str) -> None:
-        with authorised(request, METERING) as (connection, principal):
+        with authorised(request, schemes) as (connection, principal):
             crud.delete_row(connection, resource, principal, _key(resource, key))
 
     handlers: list[HTTPRouteHandler] = [list_, read]

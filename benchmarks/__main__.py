@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import answering, bulk_write, collecting, delivering, london, mqtt, registry
+from benchmarks import answering, bulk_write, collecting, delivering, erp, london, mqtt, registry
 from benchmarks.measure import Row, table
 from pipelines.db.embedded import EmbeddedServer
 
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[str], list[Row]]] = {
     "bulk-write": bulk_write.run,
     "delivering": delivering.run,
     "collecting": collecting.run,
+    "erp": erp.run,
     "mqtt": mqtt.run,
     "london": london.run,
     "answering": answering.run,

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from pipelines.errors import WrongSetting
 
 PREFIX = "WATTLOOM_"
-USED_BY_TESTS = frozenset({"WATTLOOM_TEST_DATABASE_URL", "WATTLOOM_DATA_DIR"})
+USED_BY_TESTS = frozenset({"WATTLOOM_TEST_DATABASE_URL", "WATTLOOM_DATA_DIR", "WATTLOOM_JSONATA_SUITE"})
 
 
 def _text(value: str) -> str:
@@ -138,6 +138,9 @@ class Settings:
     amr_attempts: int = _setting("Attempts of a job whose line fails", _whole(1, 20), 3)
     amr_retry_s: int = _setting("Wait before the second attempt [s]; it doubles with each", _whole(1, 3600), 30)
     amr_job_retention_days: int = _setting("Finished jobs are kept this long [days]", _whole(1, 3650), 90)
+    erp_event_retention_days: int = _setting(
+        "Finished events of an ERP are kept this long [days]", _whole(1, 3650), 90
+    )
     carbon_kg_per_kwh: Decimal = _setting("Carbon of one kWh [kg CO2]", _factor, Decimal("0.519"))
     tree_kg_per_day: Decimal = _setting("Carbon one tree takes up a day [kg CO2]", _factor, Decimal("0.06034"))
     pseudonym_mode: str = _setting(

@@ -14,6 +14,8 @@ from pipelines.amr import jobs
 from pipelines.amr.schedules import SCHEDULES, latest_tick
 from pipelines.db import timescale
 from pipelines.db.engine import engine_for, raw, unit_of_work
+from pipelines.erp import entities as erp_entities
+from pipelines.erp import events as erp_events
 from pipelines.errors import BrokenContract, RejectedInput
 from pipelines.insight import derive as derivation
 from pipelines.insight import disaggregate as disaggregation
@@ -320,12 +322,21 @@ def prune_imports(*, settings: Settings | None = None) -> Counts:
     return dropped.prune(engine, chosen)
 
 
+def replay_erp_events(*, settings: Settings | None = None) -> Counts:
+    """Process again every event of an ERP that was left unprocessed or that failed on our side."""
+    chosen, engine = _open(settings)
+    return dict(erp_events.replay_unfinished(engine, allow_unconfigured=chosen.allow_unconfigured_devices))
+
+
 def maintain(*, settings: Settings | None = None) -> Counts:
     """Compress, apply the retention of readings and events, tidy the logs, and name failed database jobs."""
     chosen, engine = _open(settings)
     counts = retention.apply(engine, now=clock.now(), retention_days=chosen.data_retention_days)
     with unit_of_work(engine) as connection:
         counts["collection_jobs"] = jobs.prune(connection, retention_days=chosen.amr_job_retention_days)
+        events_end = clock.now() - timedelta(days=chosen.erp_event_retention_days)
+        counts["erp_events"] = erp_events.prune(connection, before=events_end)
+        counts["erp_entities"] = erp_entities.empty_bin(connection, before=clock.now() - erp_entities.BIN)
         counts["quarantined"] = retention.prune_quarantine(connection, now=clock.now(), settings=chosen)
     failed = timescale.failed_jobs(engine)
     for job in failed:

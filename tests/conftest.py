@@ -40,7 +40,7 @@ def _shared_data() -> Path | None:
 def pytest_configure() -> None:
     """Keep the environment of whoever runs the tests out of them."""
     for name in [n for n in os.environ if n.startswith("WATTLOOM_")]:
-        if name not in {"WATTLOOM_TEST_DATABASE_URL", "WATTLOOM_DATA_DIR"}:
+        if name not in {"WATTLOOM_TEST_DATABASE_URL", "WATTLOOM_DATA_DIR", "WATTLOOM_JSONATA_SUITE"}:
             del os.environ[name]
 
 

@@ -17,6 +17,8 @@ from pipelines.settings import Settings
 
 METERING = frozenset({Scheme.TOKEN, Scheme.JWT})
 SENSORS = frozenset({Scheme.TOKEN, Scheme.BEARER})
+ERP = SENSORS
+INTEGRATIONS = frozenset({Scheme.TOKEN, Scheme.JWT, Scheme.BEARER})  # a JWT only reads, here as everywhere
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 AnyRequest = Request[Any, Any, Any]

@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import clock, log
-from pipelines.cli import accounts, database, importing, loading, serving, simulating, subscribing, working
+from pipelines.cli import (
+    accounts,
+    database,
+    expressing,
+    importing,
+    loading,
+    serving,
+    simulating,
+    subscribing,
+    working,
+)
 from pipelines.db.engine import close_engines
 from pipelines.errors import WattloomError
 from pipelines.settings import Settings
@@ -19,7 +29,17 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="wattloom", description="Smart-meter data platform.")
     root.set_defaults(takes_further=False)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (database, accounts, serving, loading, importing, working, subscribing, simulating):
+    for room in (
+        database,
+        accounts,
+        serving,
+        loading,
+        importing,
+        working,
+        subscribing,
+        simulating,
+        expressing,
+    ):
         room.add_commands(commands)
     return root
 

@@ -23,6 +23,7 @@ STEPS: dict[str, frozenset[str]] = {
     "disaggregate-week": frozenset({"week", "devices"}),
     "import-dropped-files": frozenset(),
     "prune-imports": frozenset(),
+    "replay-erp-events": frozenset(),
     "maintain": frozenset(),
     "check": frozenset(),
 }

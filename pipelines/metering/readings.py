@@ -211,6 +211,7 @@ def delete_reading(connection: sa.Connection, principal: Principal, identifier: 
         raise NotFound
     _keep_version(connection, principal, found)
     connection.execute(sa.delete(_READING).where(*reading))
+    connection.execute(sa.delete(tables.erp_reading).where(*_at_place(tables.erp_reading, place._mapping)))
     _narrow_channel(connection, found)
     connection.execute(
         sa.insert(tables.reading_change).values(

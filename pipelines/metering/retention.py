@@ -33,6 +33,7 @@ def apply(engine: sa.Engine, *, now: datetime, retention_days: int | None) -> di
                 (oldest, oldest),
             )
             counts["readings"] = _forget_readings(connection, oldest)
+            cursor.execute('DELETE FROM wattloom.erp_reading WHERE "timestamp" < %s', (oldest,))
             cursor.execute('DELETE FROM wattloom.meter_reading_version WHERE "timestamp" < %s', (oldest,))
             cursor.execute('DELETE FROM wattloom.meter_system_event WHERE "timestamp" < %s', (oldest,))
             counts["events"] = cursor.rowcount

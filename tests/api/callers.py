@@ -23,6 +23,12 @@ def unique(prefix: str = "row") -> str:
     return f"{prefix}-{next(_NUMBERS)}"
 
 
+def faults(answer: httpx.Response) -> Json:
+    """Return the fields that a 400 names, in the shape of its family."""
+    said = dict(answer.json())
+    return said if answer.headers["content-type"] == "application/json" else dict(said["errors"])
+
+
 class Client:
     """A caller: every request carries its Authorization header, if it has one."""
 

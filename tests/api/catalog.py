@@ -10,6 +10,7 @@ from pipelines.accounts import resources as accounts
 from pipelines.amr import tasks
 from pipelines.crud import Resource
 from pipelines.db.engine import unit_of_work
+from pipelines.erp.resources import INTEGRATION
 from pipelines.metering import interfaces, security_keys
 from pipelines.metering import resources as metering
 from pipelines.mqtt.resources import QUARANTINED
@@ -98,6 +99,10 @@ def _quarantined(tenant: Tenant, body: Json) -> Json:
     return dict(tenant.staff.found(f"{METERING}/quarantined-messages/{identifier}"))
 
 
+_BY_NUMBER = {"unique_ids": [{"attribute": "meter_number", "field": "meter"}]}
+_NAMED = {"attribute": "external_id", "field": "id"}
+
+
 def _staged(_tenant: Tenant) -> Json:
     return {
         "meter_device_name": unique("unknown"),
@@ -159,6 +164,15 @@ COLLECTIONS = {
         path=f"{METERING}/amr-task-groups",
         resource=tasks.TASK_GROUP,
         body=lambda tenant: {"organization": tenant.id, "name": unique("group")},
+    ),
+    "integrations": Collection(
+        path="/v1/integrations",
+        resource=INTEGRATION,
+        body=lambda _tenant: {
+            "name": unique("erp"),
+            "use_case_slug": "meter-readings",
+            "configuration": {"meter_readings": [{"mode": "delete", "meter": _BY_NUMBER, "fields": [_NAMED]}]},
+        },
     ),
     "organizations": Collection(
         path="/v1/organizations",

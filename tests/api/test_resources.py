@@ -342,7 +342,7 @@ def test_an_unknown_id_is_not_found(tenant: Tenant, name: str, method: str) -> N
     for key in unknown:
         answer = tenant.staff.request(method, f"{collection.path}/{key}", json={})
 
-        assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."}), key
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Not found."), key
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)
@@ -350,7 +350,7 @@ def test_a_method_that_a_collection_lacks_is_405(tenant: Tenant, name: str) -> N
     for method in ("PUT", "PATCH", "DELETE"):
         answer = tenant.staff.request(method, COLLECTIONS[name].path, json={})
 
-        assert (answer.status_code, list(answer.json())) == (405, ["detail"])
+        assert (answer.status_code, answer.json()["detail"]) == (405, f'Method "{method}" not allowed.')
         assert "POST" in answer.headers["allow"]
 
 

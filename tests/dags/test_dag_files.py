@@ -36,6 +36,7 @@ EXPECTED = {
     "prune_imports",
     "prune_staging",
     "quality_checks",
+    "replay_erp_events",
 }
 
 

@@ -1,0 +1,230 @@
+"""Devices, what belongs to them, and their readings."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from pipelines.db.tables.columns import (
+    SCHEMA,
+    at,
+    count,
+    flag,
+    key,
+    link,
+    number_id,
+    of_sensor,
+    reference,
+    table,
+    text,
+    uuid_id,
+)
+
+meter_reading_series = table(
+    "meter_reading_series",
+    uuid_id(),
+    sa.Column("series_key", sa.Integer, sa.Identity(always=True), unique=True, nullable=False),
+    reference("organization_id", "organization.id"),
+    text("name", 50),
+    sa.Column("description", sa.String(250), nullable=False, server_default=""),
+    text("unit", 10),
+    text("unit_description", 250, nullable=True),
+    sa.Column("si_multiplier", sa.Numeric, nullable=False, server_default=sa.text("1")),
+    flag("affected_by_ct_ratio"),
+    flag("affected_by_vt_ratio"),
+    text("kind", 13, nullable=True),
+    sa.Column("register_digits", sa.SmallInteger),
+    sa.Column("interval_s", sa.Integer),
+    at("created_at"),
+    at("updated_at"),
+)
+meter_device_config = table(
+    "meter_device_config",
+    uuid_id(),
+    reference("organization_id", "organization.id"),
+    text("name", 50),
+    sa.Column("timezone", sa.String(64), nullable=False, server_default="UTC"),
+    at("created_at"),
+    at("updated_at"),
+)
+meter_device_config_series = link(
+    "meter_device_config_series", config_id="meter_device_config", series_id="meter_reading_series"
+)
+meter_device_type = table(
+    "meter_device_type",
+    uuid_id(),
+    reference("organization_id", "organization.id"),
+    text("name", 50),
+    sa.Column("description", sa.String(500), nullable=False, server_default=""),
+    text("manufacturer", 100),
+    text("manufacturer_model", 50),
+    reference("config_id", "meter_device_config.id", nullable=True, on_delete="SET NULL"),
+    at("created_at"),
+    at("updated_at"),
+)
+sim_card = table(
+    "sim_card",
+    uuid_id(),
+    reference("organization_id", "organization.id"),
+    text("iccid", 20),
+    text("imsi", 15),
+    text("ip_address", 45, nullable=True),
+    text("phone_number", 30, nullable=True),
+    text("external_system_link", 200, nullable=True),
+    at("created_at"),
+    at("updated_at"),
+)
+network_interface = table(
+    "network_interface",
+    uuid_id(),
+    reference("organization_id", "organization.id"),
+    text("static_ip_address", 45, nullable=True),
+    text("fqdn", 200, nullable=True),
+    sa.Column("port", sa.Integer),
+    reference("sim_id", "sim_card.id", nullable=True, on_delete="SET NULL"),
+    flag("can_block", "true"),
+    text("blocked_by", 100, nullable=True),
+    at("blocked_at", nullable=True),
+    at("blocked_until", nullable=True),
+    sa.Column("lease_token", UUID(as_uuid=True)),
+    count("failures"),
+    at("circuit_open_until", nullable=True),
+    at("created_at"),
+    at("updated_at"),
+)
+meter_device = table(
+    "meter_device",
+    uuid_id(),
+    sa.Column("sensor_id", sa.Integer, sa.Identity(always=True), unique=True, nullable=False),
+    reference("organization_id", "organization.id"),
+    text("name", 50),
+    text("external_system_reference", 50, nullable=True),
+    text("manufacturer_serial", 50, nullable=True),
+    text("protocol", 12),
+    text("iec62056_21_address", 8, nullable=True),
+    text("dlms_logical_device_name", 32, nullable=True),
+    text("dlms_system_title", 16, nullable=True),
+    reference("type_id", "meter_device_type.id", nullable=True, on_delete="SET NULL"),
+    flag("has_current_transformer"),
+    sa.Column("current_transformer_ratio", sa.Integer, nullable=False, server_default=sa.text("1")),
+    flag("has_voltage_transformer"),
+    sa.Column("voltage_transformer_ratio", sa.Integer, nullable=False, server_default=sa.text("1")),
+    flag("has_disconnector"),
+    sa.Column("disconnector_status", sa.SmallInteger),
+    at("created_at"),
+    at("updated_at"),
+    reference("network_interface_id", "network_interface.id", nullable=True, on_delete="SET NULL"),
+    sa.UniqueConstraint("organization_id", "name"),
+)
+organization_key = table(
+    "organization_key",
+    sa.Column(
+        "organization_id",
+        UUID(as_uuid=True),
+        sa.ForeignKey(f"{SCHEMA}.organization.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    key("version"),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    at("created_at"),
+)
+meter_security_key = table(
+    "meter_security_key",
+    uuid_id(),
+    reference("organization_id", "organization.id"),
+    reference("meter_device_id", "meter_device.id"),
+    sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("iec62056_21_password", sa.LargeBinary),
+    sa.Column("dlms_global_unicast_encryption_key", sa.LargeBinary),
+    sa.Column("dlms_global_broadcast_encryption_key", sa.LargeBinary),
+    sa.Column("dlms_master_key", sa.LargeBinary),
+    sa.Column("dlms_global_authentication_key", sa.LargeBinary),
+    at("created_at"),
+    at("updated_at"),
+)
+quarantined_message = table(
+    "quarantined_message",
+    number_id(sa.BigInteger),
+    reference("organization_id", "organization.id", nullable=True),
+    text("client_id", 64, nullable=True),
+    text("topic", 250),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("row_number", sa.Integer),
+    text("code", 32),
+    text("detail", 500),
+    at("received_at"),
+    at("created_at"),
+    at("updated_at"),
+)
+meter_device_exchange = table(
+    "meter_device_exchange",
+    number_id(sa.BigInteger),
+    reference("device_id", "meter_device.sensor_id"),
+    at("exchanged_at"),
+    text("old_serial", 50, nullable=True),
+    text("new_serial", 50, nullable=True),
+)
+meter_system_event = table(
+    "meter_system_event",
+    number_id(sa.BigInteger),
+    reference("organization_id", "organization.id"),
+    reference("meter_device_id", "meter_device.id"),
+    at("timestamp"),
+    text("title", 50),
+    text("content", 500),
+    at("created_at"),
+    at("updated_at"),
+)
+staged_meter_reading = table(
+    "staged_meter_reading",
+    number_id(sa.BigInteger, always=False),
+    reference("organization_id", "organization.id"),
+    text("meter_device_name", 50),
+    text("series_name", 50),
+    at("timestamp"),
+    sa.Column("value", sa.Numeric, nullable=False),
+    at("created_at"),
+    at("updated_at"),
+    sa.UniqueConstraint("organization_id", "meter_device_name", "series_name", "timestamp"),
+)
+meter_reading = table(
+    "meter_reading",
+    key("device_id"),
+    key("series_id"),
+    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("value", sa.Numeric, nullable=False),
+    at("created_at"),
+    sa.Column("id", sa.BigInteger, sa.Identity(always=False), nullable=False),
+)
+meter_reading_version = table(
+    "meter_reading_version",
+    key("device_id"),
+    key("series_id"),
+    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
+    key("version"),
+    sa.Column("value", sa.Numeric, nullable=False),
+    at("recorded_at"),
+    at("replaced_at"),
+    text("replaced_by", 200),
+    text("reason", 200),
+)
+reading_channel = table(
+    "reading_channel",
+    of_sensor("device_id"),
+    sa.Column(
+        "series_id",
+        sa.Integer,
+        sa.ForeignKey(f"{SCHEMA}.meter_reading_series.series_key", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    at("first_at", nullable=True),
+    at("last_at", nullable=True),
+    sa.Column("spacing_s", sa.Integer),
+)
+reading_change = table(
+    "reading_change",
+    number_id(sa.BigInteger),
+    sa.Column("device_id", sa.Integer, nullable=False),
+    at("from_at"),
+    at("to_at"),
+)
