@@ -30,7 +30,11 @@ def _licence_texts(package: str) -> Iterator[tuple[str, str]]:
         return  # for another platform or Python
     for file in distribution.files or []:
         path = Path(str(file.locate()))
-        if LICENCE_FILE.search(file.name) and file.suffix.lower() in {"", ".txt", ".md", ".rst"} and path.is_file():
+        if (
+            LICENCE_FILE.search(file.name)
+            and file.suffix.lower() in {"", ".txt", ".md", ".rst"}
+            and path.is_file()
+        ):
             yield f"{package}: {file.name}", path.read_text(encoding="utf-8", errors="replace")
 
 
@@ -44,7 +48,11 @@ def test_no_locked_package_has_a_licence_that_excludes_this_product() -> None:
 
 
 def test_the_reader_would_see_a_refused_licence() -> None:
-    for title in ("Business Source License 1.1", "GNU GENERAL PUBLIC LICENSE\nVersion 2", "GNU AFFERO GENERAL PUBLIC"):
+    for title in (
+        "Business Source License 1.1",
+        "GNU GENERAL PUBLIC LICENSE\nVersion 2",
+        "GNU AFFERO GENERAL PUBLIC",
+    ):
         assert REFUSED.search(title)
     assert not REFUSED.search("GNU LESSER GENERAL PUBLIC LICENSE")
 
