@@ -43,7 +43,8 @@ def run_simulate(_settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 async def _serve(chosen: argparse.Namespace) -> int:
-    from pipelines.simulators.meters.fleet import PROTOCOLS, Fleet
+    from pipelines.simulators.meters.fleet import Fleet
+    from pipelines.simulators.meters.kinds import PROTOCOLS
 
     fleet = Fleet()
     try:

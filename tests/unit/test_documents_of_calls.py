@@ -14,7 +14,7 @@ from pipelines.amr.drivers import ALIASES, PACKAGES, driver
 from pipelines.amr.faults import Reason
 from pipelines.amr.models import load_models
 from pipelines.fields import Field, Kind
-from pipelines.simulators.meters.fleet import PROTOCOLS
+from pipelines.simulators.meters.kinds import PROTOCOLS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "collecting.md"
 BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"

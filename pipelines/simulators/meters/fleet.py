@@ -4,26 +4,18 @@ Every entry of the manifest holds all that an operator has to enter to read the 
 and task. Meters of a household share its archive, each with a register of its own.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines import clock
 from pipelines.errors import RejectedInput
 from pipelines.simulators.household import KOLKATA_HOME, LONDON_FLAT, STOCKHOLM_HOUSE, Household
 from pipelines.simulators.meters.archive import MeterArchive, household_archive
-from pipelines.simulators.meters.dlms import DlmsMeter
-from pipelines.simulators.meters.dlms_objects import MeterState
-from pipelines.simulators.meters.iec62056_21 import Iec62056Meter
-from pipelines.simulators.meters.iflag import CorusMeter
-from pipelines.simulators.meters.lis200 import Lis200Meter
-from pipelines.simulators.meters.mbus import MbusGateway, MbusMeter
-from pipelines.simulators.meters.modbus import ModbusMeter
-from pipelines.simulators.meters.responder import Faults, Responder
-from pipelines.simulators.meters.server import HOST, MeterServer
+from pipelines.simulators.meters.kinds import DIGITS, KINDS, PROTOCOLS, SimulatedMeter
+from pipelines.simulators.meters.responder import Faults
+from pipelines.simulators.meters.server import MeterServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,202 +48,8 @@ FAULTS: dict[str, Faults] = {
 }
 """What can be wrong with a meter, by the name it is asked for; a wrong password stands in the manifest instead."""
 
-DIGITS = 9
 MOST_METERS = 10_000
 MOST_MONTHS = 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedMeter:
-    """One line of the manifest, in the words of the API."""
-
-    name: str
-    title: str
-    protocol: str
-    port: int
-    host: str = HOST
-    manufacturer: str = "Wattloom"
-    manufacturer_model: str = "Simulated meter"
-    manufacturer_serial: str = ""
-    timezone: str = "UTC"
-    device: Mapping[str, str] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    series: Sequence[Mapping[str, Any]] = ()
-    meter_execution_type: str = ""
-    task_call: str = ""
-    task_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    fault: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the line as JSON takes it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    make: Callable[[Faults], Responder]
-    line: SimulatedMeter
-
-
-_REGISTER = {
-    "name": "1-0:1.8.0",
-    "description": "Register of the energy imported",
-    "unit": "kWh",
-    "register_digits": DIGITS - 3,
-}
-_GAS = {"name": "7-0:13.2.0", "description": "Gas at base conditions", "unit": "m3"}
-
-
-def _hex(*words: object, octets: int) -> str:
-    """Return key octets that depend on nothing but the meter: the same in every run."""
-    return hashlib.sha256("|".join(map(str, words)).encode()).hexdigest()[: 2 * octets].upper()
-
-
-def _lis200(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    password = line.manufacturer_serial[-6:]
-    zone = ZoneInfo(line.timezone)
-
-    def make(faults: Faults) -> Responder:
-        return Lis200Meter(
-            archive, faults, serial=line.manufacturer_serial, password=password, zone=zone, archive_number=2
-        )
-
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            manufacturer="Elster",
-            manufacturer_model="DL230",
-            keys={"iec62056_21_password": password},
-            series=(_REGISTER,),
-            meter_execution_type="generic_lis200",
-            task_call="read_archive_by_offset_seconds",
-            task_kwargs={"offset_seconds": 86_400, "archive_number": 2, "control_position": 3},
-        ),
-    )
-
-
-def _iec62056(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    password, zone = line.manufacturer_serial[-8:], ZoneInfo(line.timezone)
-
-    def make(faults: Faults) -> Responder:
-        return Iec62056Meter(archive, faults, serial=line.manufacturer_serial, password=password, zone=zone)
-
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            device={"iec62056_21_address": line.manufacturer_serial[-8:]},
-            keys={"iec62056_21_password": password},
-            series=(_REGISTER,),
-            meter_execution_type="generic_iec6205621",
-            task_call="read_profile_by_offset_seconds",
-            task_kwargs={"offset_seconds": 86_400, "profile": "P.01"},
-        ),
-    )
-
-
-def _dlms(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    serial, zone, state = line.manufacturer_serial, ZoneInfo(line.timezone), MeterState()
-    encryption, authentication = _hex("GUEK", serial, octets=16), _hex("GAK", serial, octets=16)
-    title = "53494D" + f"{int(serial):010X}"
-
-    def make(faults: Faults) -> Responder:
-        return DlmsMeter(
-            archive,
-            faults,
-            security="gmac",
-            serial=serial,
-            system_title=bytes.fromhex(title),
-            encryption_key=bytes.fromhex(encryption),
-            authentication_key=bytes.fromhex(authentication),
-            zone=zone,
-            state=state,
-        )
-
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            device={"dlms_system_title": title},
-            keys={
-                "dlms_global_unicast_encryption_key": encryption,
-                "dlms_global_authentication_key": authentication,
-            },
-            series=(_REGISTER,),
-            meter_execution_type="generic_dlms",
-            task_call="read_profile_by_offset_seconds",
-            task_kwargs={"offset_seconds": 86_400, "framing": "wrapper", "security": "gmac", "client": 1},
-        ),
-    )
-
-
-def _mbus(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    serial, zone = line.manufacturer_serial, ZoneInfo(line.timezone)
-
-    def make(faults: Faults) -> Responder:
-        return MbusGateway([MbusMeter(archive, faults, serial=serial, zone=zone)])
-
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            series=(_REGISTER,),
-            meter_execution_type="generic_mbus",
-            task_call="read_values",
-            task_kwargs={"secondary_address": serial, "history": True},
-        ),
-    )
-
-
-def _modbus(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    def make(faults: Faults) -> Responder:
-        return ModbusMeter(archive, faults, model="schneider_iem3255")
-
-    power = {"name": "1-0:16.7.0", "description": "Power, sum of the phases", "unit": "kW"}
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            manufacturer="Schneider Electric",
-            manufacturer_model="iEM3255",
-            series=(_REGISTER, power),
-            meter_execution_type="generic_modbus",
-            task_call="read_registers",
-            task_kwargs={"registers": ["1-0:1.8.0", "1-0:16.7.0"]},
-        ),
-    )
-
-
-def _iflag(archive: MeterArchive, line: SimulatedMeter) -> _Made:
-    zone, serial = ZoneInfo(line.timezone), line.manufacturer_serial
-
-    def make(faults: Faults) -> Responder:
-        return CorusMeter(archive, faults, serial=serial, zone=zone)
-
-    return _Made(
-        make=make,
-        line=replace(
-            line,
-            manufacturer="Itron",
-            manufacturer_model="Corus MID M5B00",
-            series=(_GAS,),
-            meter_execution_type="generic_corus_meter",
-            task_call="read_database_by_offset_seconds",
-            task_kwargs={"offset_seconds": 86_400, "database": "interval"},
-        ),
-    )
-
-
-_KINDS: dict[str, Callable[[MeterArchive, SimulatedMeter], _Made]] = {
-    "lis-200": _lis200,
-    "dlms-cosem": _dlms,
-    "iec62056-21": _iec62056,
-    "modbus": _modbus,
-    "mbus": _mbus,
-    "i-flag": _iflag,
-}
-PROTOCOLS = tuple(_KINDS)
 
 
 class Fleet:
@@ -300,7 +98,7 @@ class Fleet:
         return self
 
     async def _add(self, archive: MeterArchive, line: SimulatedMeter, port: int) -> None:
-        made = _KINDS[line.protocol](archive, line)
+        made = KINDS[line.protocol](archive, line)
         server = MeterServer(made.make, FAULTS.get(line.fault or "", Faults()))
         await server.start(port)
         done = replace(made.line, port=server.port)

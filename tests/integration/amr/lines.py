@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from pipelines.db import tables
 from pipelines.db.engine import unit_of_work
-from pipelines.simulators.meters.fleet import SimulatedMeter
+from pipelines.simulators.meters.kinds import SimulatedMeter
 from tests.integration.amr.station import Station
 from tests.integration.world import Device, Series
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from pipelines.amr.collection import Collector
-from pipelines.simulators.meters.fleet import PROTOCOLS, Fleet, SimulatedMeter
+from pipelines.simulators.meters.fleet import Fleet
+from pipelines.simulators.meters.kinds import PROTOCOLS, SimulatedMeter
 from pipelines.simulators.meters.responder import Faults
 from tests.integration.amr.lines import HeadEnd
 from tests.integration.amr.station import Station

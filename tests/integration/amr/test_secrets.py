@@ -20,9 +20,9 @@ from pipelines.amr.targets import Target, load_targets
 from pipelines.db.engine import unit_of_work
 from pipelines.metering.vault import Vault
 from pipelines.simulators.meters.dlms import DlmsMeter
-from pipelines.simulators.meters.fleet import SimulatedMeter
 from pipelines.simulators.meters.iec62056_21 import Iec62056Meter
 from pipelines.simulators.meters.iflag import CorusMeter
+from pipelines.simulators.meters.kinds import SimulatedMeter
 from pipelines.simulators.meters.lis200 import Lis200Meter
 from pipelines.simulators.meters.responder import Faults, Responder
 from pipelines.simulators.meters.server import MeterServer

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pipelines.amr.collection import Collector
-from pipelines.simulators.meters.fleet import FAULTS, PROTOCOLS, Fleet
+from pipelines.simulators.meters.fleet import FAULTS, Fleet
+from pipelines.simulators.meters.kinds import PROTOCOLS
 from tests.integration.amr.lines import HeadEnd
 from tests.integration.amr.station import Station
 
