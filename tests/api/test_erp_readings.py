@@ -330,3 +330,29 @@ def test_an_item_that_is_switched_off_for_a_payload_does_nothing(tenant: Tenant)
 
     assert erp.rows(reading(home, 1)) == []
     assert len(erp.rows(reading(home, 1), final=True)) == 1
+
+
+def test_the_originals_two_tariffs_go_to_their_registers_or_say_that_there_is_only_one(tenant: Tenant) -> None:
+    fields = [
+        {"attribute": "external_id", "jsonataExpression": "m & '/' & date & '/' & tariff"},
+        {"attribute": "timestamp", "field": "date"},
+        {"attribute": "value", "field": "value"},
+        {"attribute": "tariff", "field": "tariff"},
+        {"attribute": "source", "constant": "ERP"},
+    ]
+    row = "$.readings.{'m': meterId, 'date': date, 'value': %sValue, 'tariff': '%s'}"
+    meter = {"unique_ids": [{"attribute": "meter_number", "field": "m"}]}
+    items = [item(jsonataExpression=row % (t.lower(), t), meter=meter, fields=fields) for t in ("HT", "NT")]
+    registers = [tenant.series(name=name) for name in ("1-0:1.8.0", "1-0:1.8.1", "1-0:1.8.2")]
+    both, total = (tenant.meter(tenant.type(tenant.config(*some))) for some in (registers, registers[:1]))
+    rows = [{"meterId": m["name"], "date": "2024-01-15", "htValue": 10, "ntValue": 20} for m in (both, total)]
+
+    outcomes = Erp(tenant, items).rows(*rows)
+
+    assert [o["status"] for o in outcomes] == ["success", "success", "success", "error"]
+    assert outcomes[3]["error"]["code"] == "TIMESTAMP_TAKEN"
+    stored = [
+        tenant.staff.found(f"{METERING}/meter-readings", params={"meter_device": both["id"], "series": one["id"]})
+        for one in registers
+    ]
+    assert [[one["value"] for one in page["results"]] for page in stored] == [[], ["10"], ["20"]]
