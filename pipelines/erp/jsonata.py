@@ -21,6 +21,7 @@ from pipelines.erp.jsonata_paths import UNFIT, quick
 
 UNDEFINED: Final = MISSING  # JSONata's "nothing"; JSON's null is None
 _UNSAID: Final = object()
+_SHORT: Final = 4_000
 _DEFAULT: Final = Budget()
 
 
@@ -71,9 +72,8 @@ class Expression:
         return run_program(program, data, around, bindings, budget)
 
 
-@lru_cache(maxsize=512)
-def _kept(text: str) -> Expression:
-    return Expression(text)
+_kept = lru_cache(maxsize=512)(Expression)
+_kept_long = lru_cache(maxsize=16)(Expression)  # up to a megabyte each
 
 
 def compile_expression(text: str) -> Expression:
@@ -86,7 +86,7 @@ def compile_expression(text: str) -> Expression:
     """
     if len(text) > LONGEST:
         raise ExpressionError("U1004", f"The expression is longer than {LONGEST} characters.", LONGEST)
-    return _kept(text)
+    return _kept(text) if len(text) <= _SHORT else _kept_long(text)
 
 
 __all__ = [

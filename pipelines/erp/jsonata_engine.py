@@ -26,6 +26,7 @@ DEEPEST_RESULT = 200
 _CACHED_LONGEST = 2_000
 _COMPILE = Budget(time_ms=2_000)
 _HEAD = "\ndef _evaluate(_root, _ctx=None):\n    if _ctx is None:\n        _ctx = _root\n"
+_SPENT = {"U1001", "U1002", "U1003"}
 _NO_BINDINGS = context.empty_bindings()
 
 Program = Callable[[Any, Any], Any]
@@ -165,6 +166,8 @@ def _nested(text: str, data: Any, visible: dict[str, Any] | None = None) -> Any:
     try:
         program = compile_program(text)
     except ExpressionError as error:
+        if error.code in _SPENT:
+            raise Overrun(error.code, error.message) from None
         raise EngineError("D3121" if error.code == "T1005" else "D3120", error.message) from None
     state = context._current()  # noqa: SLF001
     state.begin(context.bindings_for_nested_eval(visible), state.millis, 0, _nested)

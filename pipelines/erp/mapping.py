@@ -152,9 +152,11 @@ def _fill(reading: MappedReading, item: ReadingItem, found: dict[str, Any]) -> N
     reading.source = values.source(found.get("source"))
     reading.value = values.reading_value(found.get("value"))
     reading.reason = values.reason(found.get("reason"))
-    reading.reading_type = values.identifier("reading_type", found.get("reading_type"))
+    # High and low tariff of one instant are no duplicates of each other.
+    kind = found.get("reading_type", found.get("tariff"))
+    reading.reading_type = values.identifier("reading_type", kind)
     reading.attributes = _free(found)
-    reading.mapped = frozenset(found)
+    reading.mapped = frozenset(found) | ({"reading_type"} if kind is not None else set())
 
 
 def _free(found: dict[str, Any], own: frozenset[str] = _OWN) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Meters and counters by what an ERP calls them, within one organization."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ class Meter:
     series: dict[str, list[Series]] = field(default_factory=dict)
 
 
+_TARIFFS = {"HT": "1", "NT": "2"}
+_TOTAL = re.compile(r"(.*\.)0(|\*[0-9]+)")
 _FIND = """
     SELECT d.sensor_id, d.name, d.external_system_reference, d.manufacturer_serial, t.config_id
     FROM wattloom.meter_device AS d
@@ -109,6 +112,16 @@ def the_meter(meters: dict[Identity, list[Meter]], wanted: Identity) -> Meter:
         message = f"Ambiguous identifier: {len(found)} meters fit"
         raise RowError(Code.AMBIGUOUS_IDENTIFIER, message, **dict(wanted))
     return found[0]
+
+
+def of_tariff(meter: Meter, default: str, tariff: object) -> Series | None:
+    """Return the tariff register beside a total register (1.8.0: HT 1.8.1, NT 1.8.2) that the meter has."""
+    number = _TARIFFS.get(tariff.strip().upper()) if isinstance(tariff, str) else None
+    total = _TOTAL.fullmatch(default)
+    if number is None or total is None:
+        return None
+    found = meter.series.get(f"{total[1]}{number}{total[2]}", [])
+    return found[0] if len(found) == 1 else None
 
 
 def the_series(meter: Meter, counter: Identity | None, default: str) -> tuple[Series, str]:

@@ -19,7 +19,7 @@ from pipelines.erp.mapping import (
     rows_of,
 )
 from pipelines.erp.matching import Counter, PlacedReading
-from pipelines.erp.meters import Meter, find_meters, the_meter, the_series
+from pipelines.erp.meters import Meter, find_meters, of_tariff, the_meter, the_series
 from pipelines.erp.store import Origin
 from pipelines.erp.verdicts import Code, Outcome, RowError, Status
 
@@ -122,7 +122,10 @@ def _placed(
             meter = the_meter(meters, reading.meter)
             if reading.error is not None:
                 raise reading.error
-            series, name = the_series(meter, reading.counter, default)
+            tariff = None if item.counter else of_tariff(meter, default, reading.attributes.get("tariff"))
+            series, name = (
+                the_series(meter, reading.counter, default) if tariff is None else (tariff, "of the tariff")
+            )
         except RowError as error:
             reading.outcome.refuse(error)
             if meter is not None:
@@ -135,7 +138,7 @@ def _placed(
             reading.outcome.warnings.append(
                 f"unit: {unit[:20]} is not the unit of series {name}, {series.unit}; the value is stored as it came"
             )
-        has_counter = reading.counter is not None
+        has_counter = reading.counter is not None or tariff is not None
         placed.append(
             PlacedReading(reading=reading, device=meter.sensor_id, series=series.key, has_counter=has_counter)
         )

@@ -283,3 +283,76 @@ def test_a_unit_that_is_not_the_series_own_is_pointed_out(tenant: Tenant) -> Non
 
     assert outcome["status"] == "success"
     assert outcome["warnings"][0].startswith("unit: m3 is not the unit of series")
+
+
+def test_without_a_counter_the_default_series_is_meant_else_the_meters_only_one(tenant: Tenant) -> None:
+    default, other, gas = (tenant.series(name=name) for name in ("1-0:1.8.0", "1-0:2.8.0", "7-0:3.0.0"))
+    two, one, neither = (
+        tenant.meter(tenant.type(tenant.config(*series))) for series in ([default, other], [gas], [other, gas])
+    )
+    erp = Erp(tenant)
+    named = Erp(tenant, [item(default_series="1-0:2.8.0")])
+    rows = [{"meter": m["name"], "id": "1", "at": "2024-01-15", "value": 1} for m in (two, one, neither)]
+
+    outcomes = erp.rows(*rows)
+    (chosen,) = named.rows(rows[2])
+
+    assert [o["status"] for o in outcomes] == ["success", "success", "error"]
+    assert outcomes[2]["error"] == {"code": "METER_COUNTER_NOT_FOUND", "details": {"default_series": "1-0:1.8.0"}}
+    assert chosen["status"] == "success"
+    for meter, series in ((two, default), (one, gas), (neither, other)):
+        query = {"meter_device": meter["id"], "series": series["id"]}
+        assert tenant.staff.found(f"{METERING}/meter-readings", params=query)["count"] == 1
+
+
+def test_a_deleted_meter_or_series_takes_along_what_the_erp_said(tenant: Tenant) -> None:
+    erp, homes = Erp(tenant), [tenant.home() for _ in range(2)]
+    erp.rows(*(reading(home, 1) for home in homes))
+
+    assert tenant.staff.delete(f"{METERING}/meter-devices/{homes[0].meter['id']}").status_code == 204
+    assert tenant.staff.delete(f"{METERING}/meter-reading-series/{homes[1].series['id']}").status_code == 204
+
+    for home in homes:
+        query = "SELECT count(*) FROM wattloom.erp_reading WHERE device_id = :d"
+        assert erp.sql(query, d=home.meter["sensor_id"]) == [(0,)]
+
+
+def test_rows_are_also_the_items_of_a_list_or_the_payload_itself(tenant: Tenant) -> None:
+    erp, home = Erp(tenant, [item(jsonataExpression=None)]), tenant.home()
+
+    assert len(erp.send([reading(home, 1), reading(home, 2, at="2024-02-01")])) == 2
+    assert len(erp.send(reading(home, 3, at="2024-03-01"))) == 1
+    assert set(erp.said(home)) == {"R-1", "R-2", "R-3"}
+
+
+def test_an_item_that_is_switched_off_for_a_payload_does_nothing(tenant: Tenant) -> None:
+    erp, home = Erp(tenant, [item(enabled=False), item(enabled="$.final = true")]), tenant.home()
+
+    assert erp.rows(reading(home, 1)) == []
+    assert len(erp.rows(reading(home, 1), final=True)) == 1
+
+
+def test_the_originals_two_tariffs_go_to_their_registers_or_say_that_there_is_only_one(tenant: Tenant) -> None:
+    fields = [
+        {"attribute": "external_id", "jsonataExpression": "m & '/' & date & '/' & tariff"},
+        {"attribute": "timestamp", "field": "date"},
+        {"attribute": "value", "field": "value"},
+        {"attribute": "tariff", "field": "tariff"},
+        {"attribute": "source", "constant": "ERP"},
+    ]
+    row = "$.readings.{'m': meterId, 'date': date, 'value': %sValue, 'tariff': '%s'}"
+    meter = {"unique_ids": [{"attribute": "meter_number", "field": "m"}]}
+    items = [item(jsonataExpression=row % (t.lower(), t), meter=meter, fields=fields) for t in ("HT", "NT")]
+    registers = [tenant.series(name=name) for name in ("1-0:1.8.0", "1-0:1.8.1", "1-0:1.8.2")]
+    both, total = (tenant.meter(tenant.type(tenant.config(*some))) for some in (registers, registers[:1]))
+    rows = [{"meterId": m["name"], "date": "2024-01-15", "htValue": 10, "ntValue": 20} for m in (both, total)]
+
+    outcomes = Erp(tenant, items).rows(*rows)
+
+    assert [o["status"] for o in outcomes] == ["success", "success", "success", "error"]
+    assert outcomes[3]["error"]["code"] == "TIMESTAMP_TAKEN"
+    stored = [
+        tenant.staff.found(f"{METERING}/meter-readings", params={"meter_device": both["id"], "series": one["id"]})
+        for one in registers
+    ]
+    assert [[one["value"] for one in page["results"]] for page in stored] == [[], ["10"], ["20"]]

@@ -39,6 +39,10 @@ _TABLES = (
     "quarantined_message",
     "meter_device_task",
     "meter_device_task_group",
+    "erp_integration",
+    "erp_event",
+    "erp_entity",
+    "erp_reading",
 )
 
 

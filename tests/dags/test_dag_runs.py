@@ -78,6 +78,7 @@ def test_readings_become_days_and_appliances_and_every_further_run_changes_nothi
         'disaggregate_weekly?{"week": "2025-03-10"}',
         "promote_staged",
         "prune_staging",
+        "replay_erp_events",
         "maintenance",
         "quality_checks",
         WATTLOOM_DATABASE_URL=database_url,
@@ -104,7 +105,7 @@ def test_readings_become_days_and_appliances_and_every_further_run_changes_nothi
         },
     }
     assert month == week == {"state": "success", "tasks": {"pending": ["success"], "disaggregate": ["success"]}}
-    assert [run["state"] for run in others] == ["success"] * 4
+    assert [run["state"] for run in others] == ["success"] * 5
     days, appliances = tables.daily_energy, tables.appliance_energy
     assert total(engine, sa.select(sa.func.count()).select_from(days)) == 31
     assert total(engine, sa.select(sa.func.sum(days.c.energy_uwh))) == march * 1000

@@ -98,6 +98,7 @@ def test_what_a_killed_process_left_is_replayed_once(
     assert world.rows("SELECT count(*) FROM wattloom.erp_reading") == [(240,)]
     assert world.rows("SELECT count(*) FROM wattloom.meter_reading_version") == [(0,)]
     assert replay(settings) == {"replayed": 0, "failed": 0}
+    assert steps.check(settings=settings)["checks"] > 4
 
 
 def test_an_event_that_fails_on_our_side_is_kept_and_tried_again(

@@ -110,6 +110,13 @@ def test_hostile_expressions_do_not_take_the_memory_of_the_process() -> None:
     assert grown_mb < 200, sorted(worst.items(), key=lambda item: -item[1])[:3]
 
 
+def test_a_budget_spent_within_eval_is_the_budget_of_all() -> None:
+    for text in (HOSTILE["many evals"], "$eval('($f := function() { $f() }; $f())')"):
+        with pytest.raises(ExpressionError) as caught:
+            compile_expression(text).evaluate({}, budget=Budget(time_ms=30))
+        assert caught.value.code == "U1001"
+
+
 def test_each_part_of_the_budget_holds() -> None:
     deep = compile_expression("($f := function($n) { $n = 0 ? 0 : 1 + $f($n - 1) }; $f(20))")
     assert deep.evaluate({}) == 20
