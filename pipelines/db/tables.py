@@ -4,73 +4,24 @@ Migrations define the shape; a test proves that the two are equal. Tables of rea
 by binary COPY (``pipelines.db.bulk``), all others by SQLAlchemy Core.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from pipelines.registry.catalogue import TABLES as REGISTRY
-from pipelines.registry.dictionary import Column, Kind, Table
+from pipelines.db import registry_tables, shape
+from pipelines.db.shape import at as _at
+from pipelines.db.shape import count as _count
+from pipelines.db.shape import flag as _flag
+from pipelines.db.shape import key as _key
+from pipelines.db.shape import link as _link
+from pipelines.db.shape import number_id as _number_id
+from pipelines.db.shape import of_sensor as _of_sensor
+from pipelines.db.shape import reference as _reference
+from pipelines.db.shape import table as _table
+from pipelines.db.shape import text as _text
+from pipelines.db.shape import uuid_id as _id
 
-SCHEMA = "wattloom"
-metadata = sa.MetaData(schema=SCHEMA)
-
-
-def _table(name: str, *columns: sa.Column[object] | sa.Constraint) -> sa.Table:
-    return sa.Table(name, metadata, *columns)
-
-
-def _id() -> sa.Column[object]:
-    return sa.Column("id", UUID(as_uuid=True), primary_key=True, server_default=sa.text("gen_random_uuid()"))
-
-
-def _number_id(kind: type[sa.Integer] = sa.Integer, *, always: bool = True) -> sa.Column[object]:
-    return sa.Column("id", kind, sa.Identity(always=always), primary_key=True)
-
-
-def _reference(name: str, target: str, *, nullable: bool = False, on_delete: str = "CASCADE") -> sa.Column[object]:
-    kind = sa.Integer if target.endswith("sensor_id") else UUID(as_uuid=True)
-    return sa.Column(name, kind, sa.ForeignKey(f"{SCHEMA}.{target}", ondelete=on_delete), nullable=nullable)
-
-
-def _at(name: str, *, nullable: bool = False) -> sa.Column[object]:
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
-
-
-def _flag(name: str, default: str = "false") -> sa.Column[object]:
-    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.text(default))
-
-
-def _text(name: str, size: int, *, nullable: bool = False, unique: bool = False) -> sa.Column[object]:
-    return sa.Column(name, sa.String(size), nullable=nullable, unique=unique)
-
-
-def _count(name: str) -> sa.Column[object]:
-    return sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0"))
-
-
-def _key(name: str, kind: type[sa.Integer | sa.Date] = sa.Integer) -> sa.Column[object]:
-    return sa.Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def _of_sensor(name: str) -> sa.Column[object]:
-    target = sa.ForeignKey(f"{SCHEMA}.meter_device.sensor_id", ondelete="CASCADE")
-    return sa.Column(name, sa.Integer, target, primary_key=True, autoincrement=False)
-
-
-def _link(name: str, **ends: str) -> sa.Table:
-    """Return the table of a many-to-many relation: two references that together are the key."""
-    columns: list[sa.Column[object]] = [
-        sa.Column(
-            column,
-            UUID(as_uuid=True),
-            sa.ForeignKey(f"{SCHEMA}.{target}.id", ondelete="CASCADE"),
-            primary_key=True,
-        )
-        for column, target in ends.items()
-    ]
-    return _table(name, *columns)
-
+SCHEMA = shape.SCHEMA
+metadata = shape.metadata
 
 organization = _table(
     "organization",
@@ -499,155 +450,12 @@ appliance_cycle = _table(
     sa.Column("energy_mwh", sa.BigInteger, nullable=False),
 )
 
-
-# The registry: its tables have the columns of its dictionary, in the dictionary's order.
-_REGISTRY_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
-    Kind.STRING: sa.Text(),
-    Kind.ENUM: sa.Text(),
-    Kind.INTEGER: sa.Integer(),
-    Kind.FLOAT: sa.Double(),
-    Kind.DATE: sa.Date(),
-    Kind.BOOLEAN: sa.Boolean(),
-    Kind.DATETIME: sa.DateTime(timezone=True),
-    Kind.JSONB: JSONB(none_as_null=True),
-}
-_COORDINATE = sa.Numeric(6, 3)
-
-
-def _of_organization() -> sa.Column[object]:
-    """Return the reference that the registry uses: the organization's number."""
-    target = sa.ForeignKey(f"{SCHEMA}.organization.number", ondelete="CASCADE")
-    return sa.Column("organization_id", sa.Integer, target, nullable=False)
-
-
-def _registry_type(column: Column) -> sa.types.TypeEngine[Any]:
-    if column.is_hashed:
-        return sa.String(64)
-    return _COORDINATE if column.blurred else _REGISTRY_TYPES[column.kind]
-
-
-_ALWAYS = {
-    "created_at",
-    "updated_at",
-    "import_id",
-    "last_import_id",
-    "data_origin",
-    "device_uid",
-    "customer_uid",
-}
-
-
-def _registry_column(column: Column) -> sa.Column[object]:
-    if column.name == "organization_id":
-        return sa.Column("organization_id", sa.Integer, nullable=False)
-    if column.name == "uid":
-        return sa.Column("uid", sa.Text, primary_key=True)
-    if column.name == "grid_uid":
-        target = sa.ForeignKey(f"{SCHEMA}.registry_grid.uid", ondelete="SET NULL")
-        return sa.Column("grid_uid", sa.Text, target)
-    nullable = not (column.required or column.name in _ALWAYS)
-    return sa.Column(column.name, _registry_type(column), nullable=nullable)
-
-
-def _registry(table: Table, *further: sa.Column[object]) -> sa.Table:
-    versions: sa.Column[Any] = sa.Column("pseudonym_versions", ARRAY(sa.SmallInteger), nullable=False)
-    return _table(table.stored_in, *map(_registry_column, table.columns), versions, *further)
-
-
-_MADE_WHEN_CHECKED = {"uid", "device_uid", "customer_uid", "account_uid", "grid_uid", "custom"}
-
-
-def _waiting(table: Table) -> sa.Table:
-    """Return the table of checked rows on their way: as in the registry, but without what applying adds."""
-    kept = [c for c in table.columns if not c.autogenerated or c.name in _MADE_WHEN_CHECKED]
-    return _table(
-        table.waiting_in,
-        sa.Column(
-            "import_id",
-            sa.Integer,
-            sa.ForeignKey(f"{SCHEMA}.registry_import.id", ondelete="CASCADE"),
-            primary_key=True,
-            autoincrement=False,
-        ),
-        _key("row_number"),
-        sa.Column("sent", sa.BigInteger, nullable=False),
-        sa.Column("shape", sa.BigInteger, nullable=False),
-        *(sa.Column(c.name, _registry_type(c), nullable=c.name != "uid" and not c.required) for c in kept),
-    )
-
-
-pseudonym_key = _table(
-    "pseudonym_key",
-    sa.Column(
-        "organization_id",
-        UUID(as_uuid=True),
-        sa.ForeignKey(f"{SCHEMA}.organization.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    _key("version", sa.SmallInteger),
-    sa.Column("wrapped_key", sa.LargeBinary),
-    _at("created_at"),
-    _at("destroyed_at", nullable=True),
-)
-source_window = _table(
-    "source_window",
-    sa.Column(
-        "source_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.source.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    _at("started_at"),
-    sa.Column("requests", sa.Integer, nullable=False),
-)
-registry_grid = _table(
-    "registry_grid",
-    sa.Column("uid", sa.Text, primary_key=True),
-    _of_organization(),
-    sa.Column("name", sa.Text, nullable=False),
-    _at("created_at"),
-)
-registry_import = _table(
-    "registry_import",
-    _number_id(),
-    _of_organization(),
-    sa.Column("source_id", sa.Integer),
-    _text("table_name", 16),
-    sa.Column("status", sa.String(9), nullable=False, server_default="reading"),
-    _flag("is_dry_run"),
-    _text("max_rejected", 32, nullable=True),
-    sa.Column("content_digest", sa.LargeBinary),
-    sa.Column("key_version", sa.SmallInteger, nullable=False),
-    _count("read_to"),
-    _count("applied_to"),
-    _count("rows"),
-    _count("rejected"),
-    _count("inserted"),
-    _count("updated"),
-    _text("refusal_column", 64, nullable=True),
-    _text("refusal_code", 32, nullable=True),
-    _text("refusal_detail", 250, nullable=True),
-    _at("created_at"),
-    _at("updated_at"),
-    _at("finished_at", nullable=True),
-)
-registry_import_verdict = _table(
-    "registry_import_verdict",
-    sa.Column(
-        "import_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.registry_import.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    _key("row_number"),
-    sa.Column("column_name", sa.String(64), primary_key=True, server_default=""),
-    _text("code", 32),
-)
-registry_customer = _registry(REGISTRY["customers"])
-registry_meter = _registry(
-    REGISTRY["meters"], _reference("meter_device_id", "meter_device.id", nullable=True, on_delete="SET NULL")
-)
-registry_customer_waiting = _waiting(REGISTRY["customers"])
-registry_meter_waiting = _waiting(REGISTRY["meters"])
+pseudonym_key = registry_tables.pseudonym_key
+source_window = registry_tables.source_window
+registry_grid = registry_tables.registry_grid
+registry_import = registry_tables.registry_import
+registry_import_verdict = registry_tables.registry_import_verdict
+registry_customer = registry_tables.registry_customer
+registry_meter = registry_tables.registry_meter
+registry_customer_waiting = registry_tables.registry_customer_waiting
+registry_meter_waiting = registry_tables.registry_meter_waiting
