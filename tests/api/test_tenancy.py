@@ -193,6 +193,8 @@ def test_every_route_answers_the_same_with_and_without_a_trailing_slash(
         for address in _addresses(path, identifiers)[:1]:
             if method == "DELETE" or path.startswith(("/metrics", "/docs/assets")):
                 continue  # what is deleted once is gone; metrics count every request; a file is no folder
+            if method == "POST" and path.startswith("/api/v1/in"):
+                continue  # every answer names an import of its own; tests/api/test_registry.py
             for caller in (victim.staff, victim.anonymous):
                 answers = [caller.request(method, address + slash, params=_QUERY) for slash in ("", "/")]
                 assert answers[0].status_code == answers[1].status_code, (method, address)
