@@ -99,7 +99,9 @@ def _blurred(text: pl.Expr) -> pl.Expr:
     milli = whole * 1000 + fraction.str.head(3).cast(pl.Int64, strict=False)
     rest = fraction.str.slice(3).str.strip_chars_end("0")
     is_up = (rest > "5") | ((rest == "5") & (milli % 2 == 1))
-    rounded = (milli + is_up.cast(pl.Int64)) / 1000
+    thousandths = milli + is_up.cast(pl.Int64)
+    digits = pl.format("{}.{}", thousandths // 1000, (thousandths % 1000).cast(pl.String).str.zfill(3))
+    rounded = digits.cast(pl.Float64, strict=False)  # a division would be off by one bit here and there
     signed = pl.when(text.str.starts_with("-")).then(-rounded).otherwise(rounded) + 0.0
     rare = pl.when(~plain).then(text).map_elements(_blurred_rarely, return_dtype=pl.Float64, skip_nulls=True)
     return pl.when(plain).then(signed).otherwise(rare)
@@ -120,7 +122,7 @@ def _date(_column: Column, text: pl.Expr) -> Checked:
     day = pl.coalesce(
         quick, pl.when(~is_day).then(text).map_elements(_moment_day, return_dtype=pl.Date, skip_nulls=True)
     )
-    return day, _fault(day.is_null() | ~day.is_between(_EARLIEST, _LATEST), Code.DATE)
+    return day, _fault(text.is_not_null() & (day.is_null() | ~day.is_between(_EARLIEST, _LATEST)), Code.DATE)
 
 
 def _moment_day(text: str) -> date | None:

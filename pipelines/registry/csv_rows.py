@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 from pipelines.registry.blocks import ROWS, canonical
 from pipelines.registry.contents import Content, encoding_of
@@ -43,30 +43,34 @@ def open_csv(table: Table, content: Content) -> tuple[list[str], Iterator[Batch]
     RefusedFile
         No text, or a quoted cell that never ends; the latter when the reading comes to it.
     """
-    raw = content.open()
-    stream = io.TextIOWrapper(raw, encoding=encoding_of(content), newline="")
-    try:
-        sample = stream.read(_SAMPLE)
-        stream.seek(0)
-        if sample[:4].lower() == "sep=" and sample[4:5] in set(_DELIMITERS):  # how Excel is told the delimiter
-            delimiter = sample[4:5]
-            stream.readline()
-        else:
-            delimiter = _delimiter(table, sample)
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        header = next((row for row in reader if any(row)), [])
-    except (csv.Error, UnicodeError):
-        raw.close()
-        raise RefusedFile("unreadable", "The first line cannot be read as a header.") from None
-    except BaseException:
-        raw.close()
-        raise
-    return header, _batches(reader, stream, raw)
+    encoding = encoding_of(content)
+    with content.open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
+        try:
+            sample = stream.read(_SAMPLE)
+            stream.seek(0)
+            told = sample[:4].lower() == "sep=" and sample[4:5] in set(_DELIMITERS)  # how Excel is told
+            delimiter = sample[4:5] if told else _delimiter(table, sample)
+            header = _header(_reader(stream, delimiter, skip_line=told))
+        except (csv.Error, UnicodeError):
+            raise RefusedFile("unreadable", "The first line cannot be read as a header.") from None
+    return header, _batches(content, encoding, delimiter, skip_line=told)
 
 
-def _batches(reader: Any, stream: io.TextIOWrapper, raw: IO[bytes]) -> Iterator[Batch]:
+def _reader(stream: io.TextIOWrapper, delimiter: str, *, skip_line: bool) -> Any:
+    if skip_line:
+        stream.readline()
+    return csv.reader(stream, delimiter=delimiter, strict=True)
+
+
+def _header(reader: Any) -> list[str]:
+    return next((row for row in reader if any(row)), [])
+
+
+def _batches(content: Content, encoding: str, delimiter: str, *, skip_line: bool) -> Iterator[Batch]:
     first = 1
-    with stream:
+    with content.open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
+        reader = _reader(stream, delimiter, skip_line=skip_line)
+        _header(reader)
         while True:
             rows: list[list[str]] = []
             faults: list[Verdict] = []

@@ -11,11 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
+import polars as pl
 import sqlalchemy as sa
 
 from pipelines import clock
 from pipelines.db.engine import unit_of_work
-from pipelines.errors import NotFound
+from pipelines.errors import BrokenContract, NotFound
 from pipelines.registry import imports, json_rows, pseudonyms, tabular
 from pipelines.registry.applying import apply_chunk
 from pipelines.registry.blocks import Block
@@ -85,6 +86,8 @@ def read_content(
             current = imports.locked(connection, record["id"])
             if current["status"] == "reading":
                 imports.refuse(connection, current, refusal)
+    except pl.exceptions.PolarsError as error:  # its text may repeat values
+        raise BrokenContract(f"the checks of import {record['id']} failed: {type(error).__name__}") from None
     with unit_of_work(engine) as connection:
         record = imports.get(connection, whose.number, record["id"])
     _LOG.info("import %d into %s: %s, %d rows", record["id"], table.name, record["status"], record["rows"])

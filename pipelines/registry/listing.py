@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.db import tables
+from pipelines.db.tables.columns import SCHEMA
 from pipelines.errors import RejectedInput
 from pipelines.fields import NUL, instant
 from pipelines.registry.dictionary import Column, Kind, Table
@@ -15,7 +16,7 @@ _NOT_SORTABLE = {Kind.JSONB}
 
 
 def _stored(table: Table) -> sa.Table:
-    return tables.metadata.tables[f"{tables.SCHEMA}.{table.stored_in}"]
+    return tables.metadata.tables[f"{SCHEMA}.{table.stored_in}"]
 
 
 def _value(column: Column, text: str) -> Any:

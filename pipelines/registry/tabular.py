@@ -85,7 +85,7 @@ def blocks(table: Table, layout: Layout, batches: Iterator[Batch], hasher: Hashe
 
 
 def _fitting(batch: Batch, width: int) -> tuple[list[list[str]], list[int], list[Verdict]]:
-    if not batch.faults and all(len(row) == width for row in batch.rows):
+    if not batch.faults and all(len(row) == width and any(row) for row in batch.rows):
         return batch.rows, list(range(batch.first, batch.first + len(batch.rows))), []
     faults, wrong = list(batch.faults), {fault.row for fault in batch.faults}
     rows: list[list[str]] = []

@@ -8,6 +8,7 @@ from psycopg import sql
 
 from pipelines.db import tables
 from pipelines.db.engine import raw, unit_of_work
+from pipelines.db.tables.columns import SCHEMA
 from pipelines.registry import imports
 from pipelines.registry.checking import Rows
 from pipelines.registry.dictionary import Table
@@ -39,14 +40,14 @@ def store(engine: sa.Engine, table: Table, identifier: int, rows: Rows) -> bool:
 
 
 def _copy_rows(connection: sa.Connection, table: Table, identifier: int, rows: Rows) -> None:
-    target = tables.metadata.tables[f"{tables.SCHEMA}.{table.waiting_in}"]
+    target = tables.metadata.tables[f"{SCHEMA}.{table.waiting_in}"]
     names = ["import_id", *(c.name for c in target.columns if c.name in rows.frame.columns)]
     buffer = io.BytesIO()
     lines = rows.frame.select([pl.lit(identifier).alias("import_id"), *names[1:]])
     lines.write_csv(buffer, include_header=False)
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
-        sql.Identifier(tables.SCHEMA, table.waiting_in), columns
+        sql.Identifier(SCHEMA, table.waiting_in), columns
     )
     with raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(buffer.getbuffer())

@@ -9,7 +9,6 @@ from pipelines.db.tables.columns import SCHEMA, at, count, flag, key, number_id,
 from pipelines.registry.catalogue import TABLES as REGISTRY
 from pipelines.registry.dictionary import Column, Kind, Table
 
-# The registry: its tables have the columns of its dictionary, in the dictionary's order.
 _REGISTRY_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.STRING: sa.Text(),
     Kind.ENUM: sa.Text(),
