@@ -4,7 +4,7 @@
 
 A payload is read with ``read_json`` (or prepared with ``exact``), so that its decimals keep their digits through paths,
 predicates, constructors and the operators ``+``, ``-`` and ``*``; ``plain`` turns a result's decimals into ``Decimal``.
-Results may share parts with the data: neither is to be changed. See ``docs/decisions/0011-jsonata.md``.
+Results may share parts with the data: neither is to be changed. See ``docs/decisions/0010-jsonata.md``.
 """
 
 from collections.abc import Mapping

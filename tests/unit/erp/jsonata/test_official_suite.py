@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.erp.jsonata.judging import Case, cases_of, is_passed
 
-CASES, PASSED = 1686, 1685  # docs/decisions/0011-jsonata.md, jsonata-js 2.2.2
+CASES, PASSED = 1686, 1685  # docs/decisions/0010-jsonata.md, jsonata-js 2.2.2
 
 
 def test_the_official_suite_scores_no_less_than_the_decision_note_says() -> None:
