@@ -197,8 +197,11 @@ def _delete_interface(station: Station, _device: Device, interface: UUID) -> Non
 
 
 def _delete_organization(station: Station, _device: Device, _interface: UUID) -> None:
+    number = station.scalar(
+        "SELECT number FROM wattloom.organization WHERE id = :id", id=station.world.organization
+    )
     with unit_of_work(station.engine) as connection:
-        deletion.before_organization(connection, {"id": station.world.organization})
+        deletion.before_organization(connection, {"id": station.world.organization, "number": number})
 
 
 @pytest.mark.parametrize(
