@@ -1,4 +1,4 @@
-"""Run every benchmark on a server of its own and write the table."""
+"""Run every benchmark on a server of its own and write the document, a section a part."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks import answering, bulk_write, collecting, delivering, erp, london, mqtt, registry
-from benchmarks.measure import Row, table
+from benchmarks.measure import Row, document, section, sections
 from pipelines.db.embedded import EmbeddedServer
 
 PARTS: dict[str, Callable[[str], list[Row]]] = {
@@ -42,17 +42,21 @@ def main() -> None:
             with psycopg.connect(url) as connection:
                 engine = f"PostgreSQL {connection.info.server_version // 10000}"
             engine += " (embedded)" if named is None else " with TimescaleDB"
-            rows: list[Row] = []
+            machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
             for part in chosen:
-                rows += PARTS[part](url)
-                print(f"{part}: {rows[-1].figure}", flush=True)
+                text = section(PARTS[part](url), engine=engine, machine=machine)
+                print(f"## {part}\n\n{text}", flush=True)
+                if named is None:
+                    _renew(part, text)
         finally:
             if named is None:
                 server.destroy()
-    text = table(rows, engine=engine, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
-    print(text)
-    if chosen == list(PARTS) and named is None:
-        DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def _renew(part: str, text: str) -> None:
+    """Put one part's section in its place in the document."""
+    known = sections(DOCUMENT.read_text(encoding="utf-8")) | {part: text}
+    DOCUMENT.write_text(document({name: known[name] for name in PARTS if name in known}), encoding="utf-8")
 
 
 if __name__ == "__main__":

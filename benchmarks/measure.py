@@ -25,19 +25,27 @@ class Row:
     met: bool
 
 
-def table(rows: list[Row], *, engine: str, machine: str) -> str:
-    """Return the Markdown document."""
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Made by `make bench` on {engine}; {machine}. Ratios are of figures taken in the same",
-        "run; machines are noisy, so read single times as +-30 %.",
-        "",
-        "| what | measured | target | met |",
-        "|---|---|---|---|",
-    ]
+def section(rows: list[Row], *, engine: str, machine: str) -> str:
+    """Return the Markdown of one part: where it ran, and its table."""
+    lines = [f"{engine}; {machine}.", "", "| what | measured | target | met |", "|---|---|---|---|"]
     lines += [f"| {r.what} | {r.figure} | {r.target} | {'yes' if r.met else '**no**'} |" for r in rows]
     return "\n".join(lines) + "\n"
+
+
+def sections(document: str) -> dict[str, str]:
+    """Return the sections of the document by their part."""
+    found = document.split("\n## ")[1:]
+    return {part.partition("\n")[0]: part.partition("\n")[2].strip() + "\n" for part in found}
+
+
+def document(found: dict[str, str]) -> str:
+    """Return the Markdown document of all parts."""
+    head = """# Benchmarks
+
+Made by `make bench`; `python -m benchmarks PART` renews one part. Ratios are of figures taken in the same run; machines
+are noisy, so read single times as +-30 %.
+"""
+    return head + "".join(f"\n## {part}\n\n{text}" for part, text in found.items())
 
 
 @contextmanager
