@@ -54,7 +54,8 @@ def collection_table(jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
         table.add_column(name, justify="right" if name == "readings" else "left")
     for line, job in jobs:
         state = job["state"] if job["reason"] is None else f"{job['state']}: {job['reason']}"
-        table.add_row(line["title"], line["protocol"], line["task_call"], state, f"{job['readings_stored']:,}")
+        home = line["title"].partition(",")[0]
+        table.add_row(home, line["protocol"], line["task_call"], state, f"{job['readings_stored']:,}")
     return table
 
 
