@@ -128,13 +128,18 @@ def test_a_planted_personal_value_is_found_nowhere(
         path for folder in (data, tmp_path) if folder.is_dir() for path in folder.rglob("*") if path.is_file()
     ]
     found = []
+    read = 0
     for path in files:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # the server removed it since it was listed
+            continue
+        read += 1
         found += [str(path) for marker in (b"MARKER", LATITUDE.encode()) if marker in content]
 
     assert "open-external_id-1" in stored  # the search would find what stands there
     assert len(registry.rows("customers")) >= 3
-    assert len(files) > 10
+    assert read > 10
     for marker in ("MARKER", LATITUDE):
         assert marker not in stored
         assert marker not in said
