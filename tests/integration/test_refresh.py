@@ -172,8 +172,8 @@ BREAKS = {
         (
             "INSERT INTO wattloom.erp_reading (device_id, series_id, timestamp, has_counter, source, attributes,"
             " was_measured, integration_id, event_id, created_at, updated_at)"
-            " SELECT device_id, series_id, '2031-01-01', true, 'ERP', '{}', false, gen_random_uuid(), gen_random_uuid(),"
-            " now(), now() FROM wattloom.reading_channel WHERE device_id = :d"
+            " SELECT device_id, series_id, '2031-01-01', true, 'ERP', '{}', false, gen_random_uuid(),"
+            " gen_random_uuid(), now(), now() FROM wattloom.reading_channel WHERE device_id = :d"
         ),
     ],
     "intervals_do_not_overlap": [
