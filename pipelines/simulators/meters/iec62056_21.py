@@ -4,6 +4,7 @@ It builds and reads its telegrams itself and shares no code with the driver, so 
 """
 
 import re
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import pairwise
@@ -29,7 +30,7 @@ def kilo(value: int) -> str:
     return f"{value // 1000:06d}.{value % 1000:03d}"
 
 
-class Iec62056Line:
+class Iec62056Line(ABC):
     """A meter's side of the data link: it cuts what it hears into requests and repeats its last message on NAK."""
 
     def __init__(self, faults: Faults, address: str, identification: str, zone: ZoneInfo) -> None:
@@ -63,9 +64,9 @@ class Iec62056Line:
         """Put the clock to a local time."""
         self._clock_shift = local.replace(tzinfo=self.zone).astimezone(UTC) - meter_now(self.faults)
 
+    @abstractmethod
     def execute(self, head: str, body: str) -> bytes:
         """Return the answer to a command; what a kind of meter adds to the line."""
-        raise NotImplementedError
 
     def readout(self) -> bytes:
         """Return the message of mode C, data readout."""
