@@ -31,9 +31,6 @@ def create_extension(connection: Connection) -> None:
         connection.execute(text("CREATE EXTENSION timescaledb"))
 
 
-HYPERTABLES = ("meter_reading", "interval_energy")
-
-
 def compress_due(engine: Engine) -> int:
     """Move chunks whose time for corrections is over to the columnstore; return how many (0 on plain PostgreSQL).
 

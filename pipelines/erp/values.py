@@ -1,6 +1,7 @@
 """The values of a reading as an ERP may send them, each checked by its rule."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -95,12 +96,7 @@ def reason(value: Any) -> str | None:
     RowError
         None of them.
     """
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and value in REASONS:
-        return value
-    message = f"Invalid reading reason: must be one of {', '.join(REASONS)}, or empty"
-    raise RowError(Code.INVALID_REASON, message, field="reason", received=received(value))
+    return _known_or_empty(value, REASONS, "reason", Code.INVALID_REASON)
 
 
 def direction(value: Any) -> str | None:
@@ -111,12 +107,16 @@ def direction(value: Any) -> str | None:
     RowError
         None of them.
     """
+    return _known_or_empty(value, DIRECTIONS, "direction", Code.INVALID_DIRECTION)
+
+
+def _known_or_empty(value: Any, known: Collection[str], field: str, code: Code) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, str) and value in DIRECTIONS:
+    if isinstance(value, str) and value in known:
         return value
-    message = f"Invalid reading direction: must be one of {', '.join(DIRECTIONS)}, or empty"
-    raise RowError(Code.INVALID_DIRECTION, message, field="direction", received=received(value))
+    message = f"Invalid reading {field}: must be one of {', '.join(known)}, or empty"
+    raise RowError(code, message, field=field, received=received(value))
 
 
 def identifier(attribute: str, value: Any) -> str | None:

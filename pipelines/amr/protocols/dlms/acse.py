@@ -14,7 +14,6 @@ NONE, LLS, GMAC = "none", "lls", "gmac"
 SECURITIES = (NONE, LLS, GMAC)
 PDU_LIMIT = 0xFFFF
 _MECHANISMS = {LLS: AuthenticationMechanism.LLS, GMAC: AuthenticationMechanism.HLS_GMAC}
-_SHORT_FORM = 0x80
 _CONTEXT, _RESULT, _DIAGNOSTIC, _TITLE = 0xA1, 0xA2, 0xA3, 0xA4
 _MECHANISM, _VALUE, _USER_INFORMATION = 0x89, 0xAA, 0xBE
 HLS_GMAC = bytes.fromhex("60857405080205")
