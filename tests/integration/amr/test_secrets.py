@@ -146,11 +146,13 @@ def everything_said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     root, kept = logging.getLogger(), Kept()
     quiet = {name: logging.getLogger(name).level for name in ("sqlalchemy", "psycopg", "asyncio", "wattloom")}
     handlers, level = root.handlers[:], root.level
-    root.handlers, root.level = [kept], logging.DEBUG
+    root.handlers = [kept]
+    root.setLevel(logging.DEBUG)
     for name in quiet:
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield kept
-    root.handlers, root.level = handlers, level
+    root.handlers = handlers
+    root.setLevel(level)
     for name, before in quiet.items():
         logging.getLogger(name).setLevel(before)
 
