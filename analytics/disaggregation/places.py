@@ -1,0 +1,71 @@
+"""Outdoor temperature of the places homes stand in, hour by hour, with the climate normal where none is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.errors import BrokenContractError
+
+HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Hourly temperature of each place on one grid of UTC hours.
+
+    Parameters
+    ----------
+    first_hour_us : int, [µs since the epoch, UTC]
+        Start of the first hour; a whole hour.
+    celsius : ndarray of float64, shape (p, hours), [°C]
+        Finite everywhere.
+    is_measured : ndarray of bool, shape (p, hours)
+        False where the climate normal stands in.
+    latitude, longitude : ndarray of float64, shape (p,), [°]
+
+    Raises
+    ------
+    BrokenContractError
+        A shape is not as said, the first hour is no whole one or a temperature is not finite.
+    """
+
+    first_hour_us: int
+    celsius: npt.NDArray[np.float64]
+    is_measured: npt.NDArray[np.bool_]
+    latitude: npt.NDArray[np.float64]
+    longitude: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n_places = self.latitude.size
+        if self.celsius.ndim != 2 or self.celsius.shape[0] != n_places or self.longitude.size != n_places:
+            raise BrokenContractError("each place has one row of temperatures, a latitude and a longitude")
+        if self.is_measured.shape != self.celsius.shape:
+            raise BrokenContractError("is_measured has the shape of celsius")
+        if self.first_hour_us % HOUR_US or not np.isfinite(self.celsius).all():
+            raise BrokenContractError("the first hour is a whole one and every temperature is finite")
+
+
+def places_of(
+    coordinates: Sequence[tuple[float, float]],
+    *,
+    start_us: int,
+    end_us: int,
+    celsius: npt.NDArray[np.float64] | None = None,
+) -> Places:
+    """Return the places' temperatures over the hours that cover `[start_us, end_us)`.
+
+    Parameters
+    ----------
+    coordinates : sequence of (latitude, longitude), [°]
+    start_us, end_us : int, [µs since the epoch, UTC]
+    celsius : ndarray of float64, shape (p, hours), [°C] or None
+        What was measured, NaN where nothing was; the climate normal of the place fills those hours.
+
+    Raises
+    ------
+    BrokenContractError
+        `celsius` is not one row per place and one column per hour.
+    """
+    raise NotImplementedError
