@@ -76,7 +76,9 @@ def set_rates(home: Any, rates: Any) -> None:
 
 
 @compiled
-def find_runs(start_us: Any, duration_s: Any, residual_wh: Any, day: Any, n_context: Any, first: Any, last: Any) -> Any:
+def find_runs(
+    start_us: Any, duration_s: Any, residual_wh: Any, day: Any, n_context: Any, first: Any, last: Any
+) -> Any:
     """Fill the first and last interval of each run on the target days; return how many there are."""
     count, end_us = 0, np.int64(-(2**62))
     for i in range(residual_wh.size):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytics.disaggregation.statistics import COLUMNS
+from analytics.disaggregation.columns import COLUMNS
 
 MIN_RISE_W = 1200.0
 """The weakest charger, 230 V at 6 A, draws 1.4 kW (IEC 61851-1); own margin for what runs beside it."""

@@ -19,9 +19,13 @@ DAY_H = 24
 
 
 @compiled
-def sun_sine(hour: Any, sun: Any, sin_latitude: Any, cos_latitude: Any, cos_longitude: Any, sin_longitude: Any) -> Any:
+def sun_sine(
+    hour: Any, sun: Any, sin_latitude: Any, cos_latitude: Any, cos_longitude: Any, sin_longitude: Any
+) -> Any:
     """Return the sine of the sun's elevation from those at the pole, at 0 N 0 E and at 0 N 90 E, in `sun`."""
-    return sin_latitude * sun[0, hour] + cos_latitude * (cos_longitude * sun[1, hour] + sin_longitude * sun[2, hour])
+    return sin_latitude * sun[0, hour] + cos_latitude * (
+        cos_longitude * sun[1, hour] + sin_longitude * sun[2, hour]
+    )
 
 
 @compiled

@@ -320,9 +320,7 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
 
 
 @compiled
-def month_energy(
-    slope: Any, variance: Any, base: Any, mean_c: Any, measured: Any, share: Any, day_wh: Any
-) -> Any:
+def month_energy(slope: Any, variance: Any, base: Any, mean_c: Any, measured: Any, share: Any, day_wh: Any) -> Any:
     """Fill heating or cooling of each target day by its degrees [Wh]; return the variance of the month [Wh²].
 
     Parameters

@@ -59,8 +59,7 @@ def separate_vehicles(
     session_end_us: Any,
     session_wh: Any,
 ) -> Any:
-    """Write the energy of charging per interval and the sessions; return their count, variance and posterior.
-    """
+    """Write the energy of charging per interval and the sessions; return their count, variance and posterior."""
     out_wh[:] = 0.0
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
@@ -77,8 +76,18 @@ def separate_vehicles(
         hours = np.zeros(24)
         add_hours(history, power_w, hours)
         n_sessions, v = _charges(
-            start_us, duration_s, residual_wh, is_valid, wall_s, power_w, hours, out_wh, session_start_us,
-            session_end_us, session_wh, n_sessions,
+            start_us,
+            duration_s,
+            residual_wh,
+            is_valid,
+            wall_s,
+            power_w,
+            hours,
+            out_wh,
+            session_start_us,
+            session_end_us,
+            session_wh,
+            n_sessions,
         )
         variance_wh2 += v
     if n_unknown > 0 or wattages_w.size == 0:
@@ -87,8 +96,18 @@ def separate_vehicles(
             hours = np.zeros(24)
             add_hours(history, power_w, hours)
             n_sessions, v = _charges(
-                start_us, duration_s, residual_wh, is_valid, wall_s, power_w, hours, out_wh, session_start_us,
-                session_end_us, session_wh, n_sessions,
+                start_us,
+                duration_s,
+                residual_wh,
+                is_valid,
+                wall_s,
+                power_w,
+                hours,
+                out_wh,
+                session_start_us,
+                session_end_us,
+                session_wh,
+                n_sessions,
             )
             variance_wh2 += v
     return n_sessions, variance_wh2, 1.0 if ownership == OWNED else 0.0
@@ -117,8 +136,18 @@ def _usual_power(history: Any, statistics: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _charges(
-    start_us: Any, duration_s: Any, residual_wh: Any, is_valid: Any, wall_s: Any, power_w: Any, hours: Any,
-    out_wh: Any, session_start_us: Any, session_end_us: Any, session_wh: Any, n_sessions: Any,
+    start_us: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    is_valid: Any,
+    wall_s: Any,
+    power_w: Any,
+    hours: Any,
+    out_wh: Any,
+    session_start_us: Any,
+    session_end_us: Any,
+    session_wh: Any,
+    n_sessions: Any,
 ) -> Any:
     """Add the charges at one power to the sessions, return how many there are then and the new variance."""
     wh_per_s = power_w / 3600.0
@@ -129,14 +158,38 @@ def _charges(
     _hour_odds(hours, hour_log)
     _high_odds(high, n_hour, high_log)
     _candidates(
-        start_us, duration_s, residual_wh, is_valid, wall_s, wh_per_s, hour_log, high_log, begin, high,
-        session_start_us, session_end_us, session_wh, n_sessions,
+        start_us,
+        duration_s,
+        residual_wh,
+        is_valid,
+        wall_s,
+        wh_per_s,
+        hour_log,
+        high_log,
+        begin,
+        high,
+        session_start_us,
+        session_end_us,
+        session_wh,
+        n_sessions,
     )
     _hour_odds(begin, hour_log)
     _high_odds(high, n_hour, high_log)
     n_candidates = _candidates(
-        start_us, duration_s, residual_wh, is_valid, wall_s, wh_per_s, hour_log, high_log, begin, high,
-        session_start_us, session_end_us, session_wh, n_sessions,
+        start_us,
+        duration_s,
+        residual_wh,
+        is_valid,
+        wall_s,
+        wh_per_s,
+        hour_log,
+        high_log,
+        begin,
+        high,
+        session_start_us,
+        session_end_us,
+        session_wh,
+        n_sessions,
     )
     variance_wh2 = 0.0
     n_before = n_sessions
@@ -146,8 +199,19 @@ def _charges(
             continue
         background, noise = _background(start_us, duration_s, residual_wh, is_valid, wh_per_s, first, end)
         wh = _allocate(
-            start_us, duration_s, residual_wh, is_valid, wh_per_s, background, first, end, out_wh,
-            session_start_us, session_end_us, session_wh, n_sessions,
+            start_us,
+            duration_s,
+            residual_wh,
+            is_valid,
+            wh_per_s,
+            background,
+            first,
+            end,
+            out_wh,
+            session_start_us,
+            session_end_us,
+            session_wh,
+            n_sessions,
         )
         if wh > 0:
             n_sessions += 1
@@ -158,9 +222,7 @@ def _charges(
 
 
 @njit(cache=True, nogil=True)
-def _count_full(
-    duration_s: Any, residual_wh: Any, is_valid: Any, wall_s: Any, wh_per_s: Any, high: Any
-) -> Any:
+def _count_full(duration_s: Any, residual_wh: Any, is_valid: Any, wall_s: Any, wh_per_s: Any, high: Any) -> Any:
     """Add up the seconds of full intervals by local hour; return the valid seconds of a mean hour."""
     total = 0.0
     for i in range(duration_s.size):
@@ -193,8 +255,20 @@ def _high_odds(high: Any, n_hour: Any, high_log: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _candidates(
-    start_us: Any, duration_s: Any, residual_wh: Any, is_valid: Any, wall_s: Any, wh_per_s: Any, hour_log: Any,
-    high_log: Any, begin: Any, high: Any, first_of: Any, end_of: Any, logit_of: Any, k: Any,
+    start_us: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    is_valid: Any,
+    wall_s: Any,
+    wh_per_s: Any,
+    hour_log: Any,
+    high_log: Any,
+    begin: Any,
+    high: Any,
+    first_of: Any,
+    end_of: Any,
+    logit_of: Any,
+    k: Any,
 ) -> Any:
     """Write where charges may be and their log odds; move likely ones from `high` to `begin`."""
     n = start_us.size
@@ -215,8 +289,13 @@ def _candidates(
             rise, fall = _edges(start_us, duration_s, residual_wh, is_valid, wh_per_s, background, first, end)
             hour = wall_s[first] // 3600 % 24
             logit = (
-                C0 + CS * min(score, 12.0) + CR * rise + CF * fall
-                + CL * min(length_h, 3.0) + CB * background + CH * hour_log[hour]
+                C0
+                + CS * min(score, 12.0)
+                + CR * rise
+                + CF * fall
+                + CL * min(length_h, 3.0)
+                + CB * background
+                + CH * hour_log[hour]
             )
             first_of[k], end_of[k], logit_of[k] = first, end, logit
             likely = 1.0 / (1.0 + np.exp(-logit))
@@ -230,8 +309,14 @@ def _candidates(
 
 @njit(cache=True, nogil=True)
 def _edges(
-    start_us: Any, duration_s: Any, residual_wh: Any, is_valid: Any, wh_per_s: Any, background: Any,
-    first: Any, end: Any
+    start_us: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    is_valid: Any,
+    wh_per_s: Any,
+    background: Any,
+    first: Any,
+    end: Any,
 ) -> Any:
     """Return how far the rise before and the fall after a stretch are from the charger's power, at most 1."""
     n = start_us.size
@@ -305,8 +390,15 @@ def _background(
 
 @njit(cache=True, nogil=True)
 def _best_stretch(
-    duration_s: Any, residual_wh: Any, wall_s: Any, wh_per_s: Any, background: Any, noise: Any, high_log: Any,
-    first: Any, last: Any
+    duration_s: Any,
+    residual_wh: Any,
+    wall_s: Any,
+    wh_per_s: Any,
+    background: Any,
+    noise: Any,
+    high_log: Any,
+    first: Any,
+    last: Any,
 ) -> Any:
     """Return the stretch of the run whose excess speaks most for a charge, and its score."""
     best, best_first, best_end = 0.0, first, first
@@ -328,9 +420,19 @@ def _best_stretch(
 
 @njit(cache=True, nogil=True)
 def _allocate(
-    start_us: Any, duration_s: Any, residual_wh: Any, is_valid: Any, wh_per_s: Any, background: Any,
-    first: Any, end: Any, out_wh: Any,
-    session_start_us: Any, session_end_us: Any, session_wh: Any, k: Any,
+    start_us: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    is_valid: Any,
+    wh_per_s: Any,
+    background: Any,
+    first: Any,
+    end: Any,
+    out_wh: Any,
+    session_start_us: Any,
+    session_end_us: Any,
+    session_wh: Any,
+    k: Any,
 ) -> Any:
     """Write the energy of the charge around the full intervals `[first, end)`, return it."""
     n = start_us.size
