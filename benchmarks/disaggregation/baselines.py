@@ -81,7 +81,12 @@ def survey_wh(household: Household, degree_days: tuple[float, float]) -> Floats:
 
 def _cooks(household: Household) -> float:
     """Return the share of electric cooking that the home's appliances make up."""
-    weights = (0.5, household.stoves), (0.3, household.ovens), (0.1, household.microwaves), (0.1, household.kettles)
+    weights = (
+        (0.5, household.stoves),
+        (0.3, household.ovens),
+        (0.1, household.microwaves),
+        (0.1, household.kettles),
+    )
     return float(sum(weight for weight, owned in weights if owned))
 
 
@@ -122,5 +127,3 @@ def month_numbers(day: Ints) -> Ints:
 def week_numbers(day: Ints) -> Ints:
     """Return the Monday week of each day."""
     return (day + 3) // 7
-
-

@@ -54,7 +54,9 @@ class Combinations:
 
     def split(self, power_w: Floats) -> Floats:
         """Return the states whose sum is nearest to each power, shape (n, appliances) [W]."""
-        above = np.clip(np.searchsorted(self.sums_w, power_w), 1, self.sums_w.size - 1) if self.sums_w.size > 1 else 0
+        above = (
+            np.clip(np.searchsorted(self.sums_w, power_w), 1, self.sums_w.size - 1) if self.sums_w.size > 1 else 0
+        )
         below = np.maximum(above - 1, 0)
         is_below = np.abs(self.sums_w[below] - power_w) <= np.abs(self.sums_w[above] - power_w)
         return np.asarray(self.powers_w[np.where(is_below, below, above)])

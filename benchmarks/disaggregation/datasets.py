@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from benchmarks.disaggregation import redd, synthetic
+from benchmarks.disaggregation import injected, redd, synthetic
 from benchmarks.disaggregation.homes import (
     Floats,
     Ints,
@@ -127,7 +127,9 @@ def pecan661() -> list[LabelledHome]:
     rows = (
         _read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True)
         .drop_nulls("grid_kw")
-        .with_columns(pl.col("local_15min").map_batches(lambda s: _local_us(s, "America/Chicago")).alias("start_us"))
+        .with_columns(
+            pl.col("local_15min").map_batches(lambda s: _local_us(s, "America/Chicago")).alias("start_us")
+        )
         .drop_nulls("start_us")
         .sort("start_us")
     )
@@ -230,7 +232,7 @@ def uci() -> list[LabelledHome]:
 
 
 def uci_minutes() -> list[LabelledHome]:
-    """The same house by the minute, its first 26 days."""
+    """Return the same house by the minute, its first 26 days."""
     file = "uci_household_power/household_power_consumption_1min_first37k.txt.gz"
     rows = _read(file, separator=";", infer_schema=False).rename(_UCI_NAMES)
     at = (pl.col("Date") + " " + pl.col("Time")).str.to_datetime("%d/%m/%Y %H:%M:%S", time_unit="us").alias("at")
@@ -281,6 +283,13 @@ def _redd() -> list[LabelledHome]:
     return redd.homes(folder)
 
 
+def _injected() -> list[LabelledHome]:
+    file = data_folder() / "norway_ev_sessions" / "Dataset_1_EV_charging_reports.csv.gz"
+    if not file.exists():
+        raise Absent("norway_ev_sessions is not on this machine (WATTLOOM_DATA_DIR)")
+    return injected.homes(london(), file)
+
+
 Loader = Callable[[], list[LabelledHome]]
 DATASETS: dict[str, tuple[Loader, tuple[int, ...]]] = {
     "ampds2": (ampds2, (60,)),
@@ -289,6 +298,7 @@ DATASETS: dict[str, tuple[Loader, tuple[int, ...]]] = {
     "uci": (uci, (60,)),
     "uci-minutes": (uci_minutes, (1, 15, 30, 60)),
     "london": (london, (30, 60)),
+    "injected": (_injected, (30, 60)),
     "simulated": (synthetic.simulated, (15, 30, 60)),
 }
 """Each set's loader and the intervals it allows [min]."""

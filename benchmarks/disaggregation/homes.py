@@ -94,18 +94,10 @@ class LabelledHome:
         return day_edges_us(self.first_day(), self.n_days(), self.zone)
 
     def by_day(self, amounts: Floats) -> Floats:
-        """Return the sums of amounts per interval over the local days, shape (days, ...).
-
-        An interval over a midnight gives each day its part of the time.
-        """
-        edges = self.edges_us()
+        """Return the sums of amounts per interval over the local days they start in, shape (days, ...)."""
+        cuts = np.searchsorted(self.start_us, self.edges_us())
         running = np.concatenate((np.zeros((1, *amounts.shape[1:])), np.cumsum(amounts, axis=0)))
-        last = np.maximum(np.searchsorted(self.start_us, edges, side="right") - 1, 0)
-        share = np.clip((edges - self.start_us[last]) / (self.interval_s * SECOND_US), 0.0, 1.0)
-        upto = running[last] + amounts[last] * share.reshape(-1, *[1] * (amounts.ndim - 1))
-        # The last interval may end after the last midnight; its end belongs to the days all the same.
-        upto[-1] = running[-1]
-        return np.diff(upto, axis=0)
+        return running[cuts[1:]] - running[cuts[:-1]]
 
     def without_list(self) -> "LabelledHome":
         """Return the home as if nobody had said anything of it."""

@@ -8,7 +8,14 @@ import numpy as np
 
 from analytics.disaggregation.batch import CLASSES
 from benchmarks.disaggregation.homes import LabelledHome, Session, appliance
-from pipelines.simulators.homes import KOLKATA_HOME, LONDON_FLAT, STOCKHOLM_HOUSE, ElectricVehicle, Heating, Household
+from pipelines.simulators.homes import (
+    KOLKATA_HOME,
+    LONDON_FLAT,
+    STOCKHOLM_HOUSE,
+    ElectricVehicle,
+    Heating,
+    Household,
+)
 from pipelines.simulators.household import simulate
 
 HOMES: dict[str, Household] = {
@@ -48,7 +55,9 @@ def simulated(interval_s: int = 900, *, months: int = 12) -> list[LabelledHome]:
                 interval_s=interval_s,
                 start_us=made.start_us,
                 energy_wh=made.total_mwh / 1000.0,
-                truth_wh={key: made.energy_mwh[key] / 1000.0 if key in made.energy_mwh else none for key in CLASSES},
+                truth_wh={
+                    key: made.energy_mwh[key] / 1000.0 if key in made.energy_mwh else none for key in CLASSES
+                },
                 labels={key: (key,) for key in CLASSES},
                 property_=_property(household),
                 appliances=_appliances(household),
