@@ -36,7 +36,7 @@ def data_folder() -> Path:
     return Path(named) if named else ROOT.parent / "shared" / "data"
 
 
-def _read(path: str, **options: Any) -> pl.DataFrame:
+def read(path: str, **options: Any) -> pl.DataFrame:
     file = data_folder() / path
     if not file.exists():
         raise Absent(f"{path} is not on this machine (WATTLOOM_DATA_DIR)")
@@ -66,7 +66,7 @@ def ampds2() -> list[LabelledHome]:
     stay together as the rest. The meter is that of the house without its rented suite (WHE); two hours of
     it are negative and left out.
     """
-    rows = _read("ampds2_hourly/AMPdsR1_1hr_Wh.csv.gz").filter(pl.col("WHE") >= 0).sort("TimeStamp")
+    rows = read("ampds2_hourly/AMPdsR1_1hr_Wh.csv.gz").filter(pl.col("WHE") >= 0).sort("TimeStamp")
     start_us = rows["TimeStamp"].to_numpy().astype(np.int64) * 1_000_000
     local = pl.from_epoch(rows["TimeStamp"]).dt.replace_time_zone("UTC").dt.convert_time_zone("America/Vancouver")
     month, hour = local.dt.month().to_numpy(), local.dt.hour().to_numpy()
@@ -125,7 +125,7 @@ def pecan661() -> list[LabelledHome]:
     there once. What else the home owns is not in the file; its list is what Austin homes of the set have.
     """
     rows = (
-        _read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True)
+        read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True)
         .drop_nulls("grid_kw")
         .with_columns(
             pl.col("local_15min").map_batches(lambda s: _local_us(s, "America/Chicago")).alias("start_us")
@@ -134,7 +134,7 @@ def pecan661() -> list[LabelledHome]:
         .sort("start_us")
     )
     energy = np.maximum(rows["whole_home_kw"].to_numpy() * 250.0, 0.0)
-    charges = _read("pecan_661_ev/661_sessions.csv", try_parse_dates=True).sort("startTime")
+    charges = read("pecan_661_ev/661_sessions.csv", try_parse_dates=True).sort("startTime")
     start, end = (_local_us(charges[name], "America/Chicago") for name in ("startTime", "endTime"))
     measured = np.sort(rows["start_us"].to_numpy())
     sessions = [
@@ -227,14 +227,14 @@ _UCI_NAMES = {
 
 def uci() -> list[LabelledHome]:
     """One house near Paris by the hour, four years; gas hobs, an electric boiler and air conditioning."""
-    rows = _read("uci_household_power/household_power_consumption_hourly.csv.gz", try_parse_dates=True)
+    rows = read("uci_household_power/household_power_consumption_hourly.csv.gz", try_parse_dates=True)
     return _uci("uci", rows.rename(_UCI_NAMES | {"Datetime": "at"}).select("at", *_UCI_NAMES.values()), HOUR)
 
 
 def uci_minutes() -> list[LabelledHome]:
     """Return the same house by the minute, its first 26 days."""
     file = "uci_household_power/household_power_consumption_1min_first37k.txt.gz"
-    rows = _read(file, separator=";", infer_schema=False).rename(_UCI_NAMES)
+    rows = read(file, separator=";", infer_schema=False).rename(_UCI_NAMES)
     at = (pl.col("Date") + " " + pl.col("Time")).str.to_datetime("%d/%m/%Y %H:%M:%S", time_unit="us").alias("at")
     numbers = [pl.col(name).str.strip_chars().cast(pl.Float64) for name in _UCI_NAMES.values()]
     return _uci("uci-minutes", rows.select(at, *numbers), 60)

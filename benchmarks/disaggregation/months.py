@@ -46,7 +46,7 @@ def ordinal(day: date) -> int:
     return (day - EPOCH_DAY).days
 
 
-class _Kept:
+class Kept:
     """A home's arrays, its household and its statistics so far."""
 
     def __init__(self, home: LabelledHome) -> None:
@@ -68,6 +68,7 @@ class _Kept:
         return rows
 
     def keep(self, month: date, result: DisaggregationBatch, n: int) -> None:
+        """Keep what home `n` of the result found in the month, and the statistics of its days."""
         rows = slice(result.target_offsets[n], result.target_offsets[n + 1])
         days = ordinal(month) + np.arange(rows.stop - rows.start)
         self.statistics |= dict(zip(days.tolist(), result.statistics[rows], strict=True))
@@ -83,7 +84,7 @@ class _Kept:
             )
 
 
-def batch_of(kept: Sequence["_Kept"], month: date) -> HomesBatch:
+def batch_of(kept: Sequence["Kept"], month: date) -> HomesBatch:
     """Return a month of homes: its intervals after a day of context, and the history before."""
     span = month_range(month.year, month.month)
     first, n_days = month - timedelta(days=1), (span.last - month).days + 2
@@ -113,7 +114,7 @@ def batch_of(kept: Sequence["_Kept"], month: date) -> HomesBatch:
     )
 
 
-def _places(kept: Sequence["_Kept"], start_us: int, end_us: int) -> Places:
+def _places(kept: Sequence["Kept"], start_us: int, end_us: int) -> Places:
     """Return one place per home; measured temperatures where the set has them."""
     start_us -= (HISTORY_DAYS + 2) * 24 * HOUR_US
     end_us += 24 * HOUR_US
@@ -138,7 +139,7 @@ def wattloom(homes: Sequence[LabelledHome]) -> list[Found]:
     The parts add up to the total of each day, and the total is what the home's intervals hold: both are
     checked here, since no measure below would notice.
     """
-    kept = [_Kept(home) for home in homes]
+    kept = [Kept(home) for home in homes]
     months = [months_of(home) for home in homes]
     for month in sorted({month for one in months for month in one}):
         now = [one for one, its in zip(kept, months, strict=True) if month in its]
@@ -148,7 +149,7 @@ def wattloom(homes: Sequence[LabelledHome]) -> list[Found]:
     return [_found(one) for one in kept]
 
 
-def _found(kept: _Kept) -> Found:
+def _found(kept: Kept) -> Found:
     day, total, parts = (np.concatenate(arrays) for arrays in zip(*kept.found, strict=True))
     home = kept.home
     measured = np.zeros(day.size)

@@ -59,7 +59,7 @@ def _house(folder: Path, number: int) -> LabelledHome:
     for file in files:
         rows = pl.read_csv(file).drop_nulls()
         mains = _minutes_wh(rows["main"])
-        start = _start(mains, day)
+        start = start_of(mains, day)
         starts.append(int(start.timestamp()) * 1_000_000 + np.arange(mains.size, dtype=np.int64) * 60_000_000)
         energies.append(mains)
         for label, names in CHANNELS.items():
@@ -94,7 +94,7 @@ def _minutes_wh(power_w: pl.Series) -> Floats:
     return power[: minutes * ROWS_PER_MINUTE].reshape(minutes, ROWS_PER_MINUTE).mean(axis=1) / 60.0
 
 
-def _start(minutes_wh: Floats, earliest: datetime) -> datetime:
+def start_of(minutes_wh: Floats, earliest: datetime) -> datetime:
     """Return the first instant from `earliest` on that puts the quietest hours of the segment in the night."""
     window = QUIET_HOURS * 60
     if minutes_wh.size <= window:
