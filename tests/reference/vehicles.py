@@ -47,8 +47,8 @@ def describe(rows, power, inner, end, base):
     mean = sum(rows[k][1] for k in core) * 0.0036 / sum(rows[k][0] for k in core)
     top = power[inner] - base
     after = base
-    if end + 1 < len(rows) and power[end + 1] is not None:
-        after = min(power[end + 1], base + (1 - STAYS) * top)
+    if end + 2 < len(rows) and power[end + 1] is not None and power[end + 2] is not None:
+        after = min(power[end + 2], base + (1 - STAYS) * top)
     level = mean - (base + after) / 2
     spread = max(power[k] for k in core) - min(power[k] for k in core)
     is_flat = level >= RISE_W and spread <= SPREAD * level

@@ -49,7 +49,7 @@ PEAK_LOG = np.log(0.7 * 0.4)
 BESIDE_LOG = np.log(0.2)
 NEVER_LOG = np.log(0.003)
 BELOW, ABOVE = 0.1, 1.6
-MIN_NOISE = 0.05
+MIN_NOISE = 0.04
 """A charger's own power varies by a few percent with the mains voltage."""
 MOST_BESIDE = 1.5
 """Other use beside a charge is taken to be at most so large."""

@@ -45,7 +45,7 @@ from analytics.disaggregation.stages.plateaus import (
     add_starts,
     describe_plateaus,
     fill_histogram,
-    mean_level,
+    usual_level,
 )
 
 NO_LIST, OWNED, NOT_OWNED = 0, 1, 2
@@ -169,8 +169,8 @@ def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
     for before in range(w):
         if abs(wattages_w[before] - wattages_w[w]) <= NEAR * wattages_w[w]:
             return 0.0
-    power_w, weight = mean_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
-    return power_w if weight > 0 else wattages_w[w]
+    power_w = usual_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
+    return power_w if power_w > 0 else wattages_w[w]
 
 
 @compiled
@@ -189,8 +189,7 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
     if at < 0:
         return 0.0
     centre_w = (at + 0.5) * BIN_W
-    power_w, weight = mean_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
-    return power_w if weight > 0 else 0.0
+    return usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
 
 
 @compiled
