@@ -70,7 +70,8 @@ REPORTED = 0.9
 LEAST_POWER_W = 2000.0
 LEAST_PLATEAUS = 3.0
 MOST_LEVELS = 4
-CHOICE_REGULAR, REGULAR, CHOICE_SHARP, WEAK_LOG = 5.0, 0.35, 1.5, -0.7
+LIKE_LONG, LIKE_SHARP, LIKE_REGULAR, REGULAR, LIKE_WEAK = 0.5, 1.5, 5.0, 0.35, 0.7
+"""Own choice, tried on charges laid into homes of the tuning split."""
 TOO_LITTLE = 20.0
 """Taken off the log odds where the power or the number of plateaus is below what may show a vehicle."""
 MOST_VARIED = 0.6
@@ -182,7 +183,7 @@ def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
 def usual_power(experience: Any, taken_w: Any) -> Any:
     """Return the level of plateaus that looks most like a charger's [W], none of the powers taken; 0 without any.
 
-    Of the few levels that most plateau energy lies at, the one with the greatest log odds of a vehicle.
+    Of the few levels that most plateau energy lies at it is the one most like a charger's.
     """
     histogram = np.zeros(N_BINS)
     fill_histogram(experience, histogram)
@@ -195,14 +196,22 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
             break
         power_w = usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
         if power_w > 0.0:
-            n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(experience, power_w)
-            log_odds = np.log(share + 1e-9) - CHOICE_REGULAR * max(regular - REGULAR, 0.0) + CHOICE_SHARP * sharp
-            if power_w < WEAK_W:
-                log_odds += WEAK_LOG
-            if log_odds > most:
-                best_w, most = power_w, log_odds
+            likeness = _likeness(experience, power_w)
+            if likeness > most:
+                best_w, most = power_w, likeness
         _clear_near(histogram, centre_w)
     return best_w
+
+
+@compiled
+def _likeness(experience: Any, power_w: Any) -> Any:
+    """Return how much the plateaus near a power are like a charger's: many, long, alike, at no fixed minute."""
+    n_near, regular, sharp, share, _, mean_kwh = describe_plateaus(experience, power_w)
+    if n_near == 0.0:
+        return -np.inf
+    likeness = np.log(share * mean_kwh**LIKE_LONG)
+    likeness += LIKE_SHARP * sharp - LIKE_REGULAR * max(regular - REGULAR, 0.0)
+    return likeness - LIKE_WEAK * (1.0 if power_w < WEAK_W else 0.0)
 
 
 @compiled
