@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import clock
+from pipelines.accounts import throttling
 from pipelines.amr import jobs
 from pipelines.amr.schedules import SCHEDULES, latest_tick
 from pipelines.db import timescale
@@ -337,6 +338,7 @@ def maintain(*, settings: Settings | None = None) -> Counts:
         events_end = clock.now() - timedelta(days=chosen.erp_event_retention_days)
         counts["erp_events"] = erp_events.prune(connection, before=events_end)
         counts["erp_entities"] = erp_entities.empty_bin(connection, before=clock.now() - erp_entities.BIN)
+        throttling.forget_idle(connection, before=clock.now() - timedelta(days=1))
         counts["quarantined"] = retention.prune_quarantine(connection, now=clock.now(), settings=chosen)
     failed = timescale.failed_jobs(engine)
     for job in failed:

@@ -36,17 +36,6 @@ erp_event = table(
     at("updated_at"),
     sa.UniqueConstraint("integration_id", "deduplication_id"),
 )
-erp_request = table(
-    "erp_request",
-    sa.Column(
-        "organization_id",
-        UUID(as_uuid=True),
-        sa.ForeignKey(f"{SCHEMA}.organization.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    sa.Column("second", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("requests", sa.Integer, nullable=False),
-)
 erp_entity = table(
     "erp_entity",
     uuid_id(),
