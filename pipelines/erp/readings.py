@@ -80,6 +80,7 @@ def apply_item(
         named |= {} if counter is None else {counter: set()}
     ledger = store.load(
         connection,
+        target.origin.event_number,
         external_ids=[(p.device, p.reading.external_id) for p in placed if p.reading.external_id is not None],
         near=_spans(placed, item.window_h),
         whole=[device for device, _ in named],

@@ -13,6 +13,7 @@ class Status(StrEnum):
 
     SUCCESS = "success"
     DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
     WARNING = "warning"
     ERROR = "error"
 

@@ -31,6 +31,7 @@ from pipelines.db.tables.erp import (
     erp_event,
     erp_integration,
     erp_reading,
+    erp_withdrawn_reading,
 )
 from pipelines.db.tables.insight import (
     appliance_cycle,
@@ -94,6 +95,7 @@ __all__ = [
     "erp_event",
     "erp_integration",
     "erp_reading",
+    "erp_withdrawn_reading",
     "interval_energy",
     "metadata",
     "meter_device",

@@ -1,4 +1,4 @@
-"""Checked rows wait in packed blocks; one count of requests for sources and organizations.
+"""Checked rows wait in packed blocks; one count of requests; which event of an ERP wrote or withdrew what.
 
 Revision ID: 0006
 Revises: 0004
@@ -47,6 +47,27 @@ CREATE TABLE wattloom.request_time (
     at timestamptz NOT NULL,
     PRIMARY KEY (subject, turn)
 ) WITH (fillfactor = 50);
+"""
+
+# An event may be applied late, or again: it never undoes what a later one (by number) has written or withdrawn.
+EVENTS = """
+ALTER TABLE wattloom.erp_reading ADD COLUMN event_number bigint NOT NULL DEFAULT 0;
+UPDATE wattloom.erp_reading AS r SET event_number = e.number FROM wattloom.erp_event AS e WHERE e.id = r.event_id;
+ALTER TABLE wattloom.erp_reading ALTER COLUMN event_number DROP DEFAULT;
+CREATE TABLE wattloom.erp_withdrawn_reading (
+    device_id integer NOT NULL REFERENCES wattloom.meter_device (sensor_id) ON DELETE CASCADE,
+    series_id integer NOT NULL,
+    "timestamp" timestamptz NOT NULL,
+    external_id varchar(255) NOT NULL,
+    event_number bigint NOT NULL,
+    withdrawn_at timestamptz NOT NULL,
+    PRIMARY KEY (device_id, external_id, "timestamp", series_id)
+);
+ALTER TABLE wattloom.erp_entity ADD COLUMN event_number bigint NOT NULL DEFAULT 0,
+    ADD COLUMN meter_device_id uuid REFERENCES wattloom.meter_device ON DELETE CASCADE;
+ALTER TABLE wattloom.erp_entity ALTER COLUMN event_number DROP DEFAULT;
+CREATE UNIQUE INDEX erp_entity_meter_device ON wattloom.erp_entity (meter_device_id)
+    WHERE meter_device_id IS NOT NULL;
 """
 
 BEFORE = """
@@ -156,7 +177,7 @@ CREATE TABLE wattloom.erp_request (
 
 
 def upgrade() -> None:
-    for statements in (WAITING, REQUESTS):
+    for statements in (WAITING, REQUESTS, EVENTS):
         op.execute(statements)
 
 
@@ -165,6 +186,10 @@ def downgrade() -> None:
         "UPDATE wattloom.registry_import SET status = 'abandoned', finished_at = updated_at"
         " WHERE status IN ('reading', 'applying')"
     )
+    op.execute("DELETE FROM wattloom.erp_entity WHERE entity_schema = 'meter'")
+    op.execute("ALTER TABLE wattloom.erp_entity DROP COLUMN meter_device_id, DROP COLUMN event_number")
+    op.execute("DROP TABLE wattloom.erp_withdrawn_reading")
+    op.execute("ALTER TABLE wattloom.erp_reading DROP COLUMN event_number")
     op.execute("DROP TABLE wattloom.request_time")
     op.execute("DROP TABLE wattloom.request_turn")
     op.execute("DROP TABLE wattloom.registry_waiting")
