@@ -277,7 +277,9 @@ def test_an_entity_that_cannot_be_a_meter_says_which_field_and_stops_no_other(te
 
     assert [o["status"] for o in outcomes] == ["error"] * 4 + ["success"]
     assert [o["error"]["details"].get("field") for o in outcomes[:3]] == ["meter_number", "protocol", "type"]
-    assert "color" in outcomes[4]["warnings"][0]
+    assert outcomes[4]["kept"] == {"color": "red"}
+    query = "SELECT attributes ->> 'color' FROM wattloom.erp_entity WHERE attributes ->> 'meter_number' = :n"
+    assert Erp(tenant).sql(query, n=number) == [("red",)]
     (meter,) = tenant.staff.found(f"{METERING}/meter-devices", params={"name": number})["results"]
     assert meter["type"] == kind["id"]
 
