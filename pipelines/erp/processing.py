@@ -175,6 +175,8 @@ def _summary(outcomes: Sequence[Outcome]) -> tuple[str, str]:
         if outcome.index is not None:
             counts[key] = counts.get(key, 0) + 1
     said = ", ".join(f"{count} {key}" for key, count in sorted(counts.items())) or "no rows"
+    # What a payload as a whole did: how much was pruned.
+    said = "; ".join([said, *(o.message for o in outcomes if o.index is None and o.action == "pruned")])
     if not failed:
         return "success", f"Processed: {said}"
     first = next(outcome.message for outcome in outcomes if outcome.status is Status.ERROR)

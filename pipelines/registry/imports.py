@@ -182,7 +182,7 @@ def shown(row: Row) -> Row:
         "source_id": row["source_id"],
         "dry_run": row["is_dry_run"],
         "rows": row["rows"],
-        "accepted": row["rows"] - row["rejected"],
+        "accepted": row["rows"] - row["rejected"] if refusal is None else 0,
         "rejected": row["rejected"],
         "inserted": row["inserted"],
         "updated": row["updated"],
