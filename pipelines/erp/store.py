@@ -41,6 +41,17 @@ _MEASURED = f"""
      AND m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)
      AND m."timestamp" BETWEEN {instant("%(first)s::int8")} AND {instant("%(last)s::int8")}
 """
+_OVERWRITTEN = f"""
+    SELECT k.device_id, k.series_id, k.at_us
+    FROM unnest(%(devices)s::int4[], %(series)s::int4[], %(times)s::int8[]) AS k (device_id, series_id, at_us)
+    JOIN wattloom.erp_reading AS r
+      ON (r.device_id, r.series_id, r."timestamp") = (k.device_id, k.series_id, {instant("k.at_us")})
+    JOIN wattloom.meter_reading AS m
+      ON (m.device_id, m.series_id, m."timestamp") = (k.device_id, k.series_id, {instant("k.at_us")})
+     AND m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)
+     AND m."timestamp" BETWEEN {instant("%(first)s::int8")} AND {instant("%(last)s::int8")}
+    WHERE m.created_at > r.updated_at
+"""
 _WITHDRAWN = f"""
     SELECT r.device_id, r.external_id, r.series_id, {us('r."timestamp"')} FROM wattloom.erp_withdrawn_reading AS r
     WHERE r.device_id = ANY(%(devices)s) AND r.event_number > %(number)s
@@ -156,7 +167,9 @@ def save(connection: sa.Connection, ledger: Ledger, origin: Origin) -> None:
     if not left and not taken:
         return
     _note_withdrawn(connection, ledger, origin)
-    measured = _measured(connection, sorted(taken - set(left)))
+    # The meter may also have sent its own after the ERP had; what stands there now is the meter's then.
+    left |= dict.fromkeys(_found(connection, _OVERWRITTEN, sorted(left)), True)
+    measured = _found(connection, _MEASURED, sorted(taken - set(left)))
     for entry in touched:
         entry.was_measured = left.get(entry.place, entry.place in measured)
     # A reading that the meter itself had sent stays when the ERP withdraws its own.
@@ -203,12 +216,12 @@ def _places(places: list[Place]) -> dict[str, list[int]]:
     }
 
 
-def _measured(connection: sa.Connection, places: list[Place]) -> set[Place]:
+def _found(connection: sa.Connection, query: str, places: list[Place]) -> set[Place]:
     if not places:
         return set()
     times = [place[2] for place in places]
     parameters = {**_places(places), "first": min(times), "last": max(times)}
-    return {(row[0], row[1], row[2]) for row in raw(connection).execute(_MEASURED, parameters)}
+    return {(row[0], row[1], row[2]) for row in raw(connection).execute(query.encode(), parameters)}
 
 
 def _keyed(entries: list[Entry]) -> KeyedReadings:

@@ -351,3 +351,15 @@ def replayed(erp: Erp, result: dict[str, Any]) -> list[dict[str, Any]]:
     body = {"event_ids": [result["event_id"]]}
     assert erp.client.post(f"{INTEGRATIONS}/{erp.id}/events/replay", json=body).status_code == 200
     return list(erp.event(result["event_id"])["results"])
+
+
+def test_what_the_meter_sends_after_the_erp_stays_when_the_erp_withdraws_its_own(tenant: Tenant) -> None:
+    home, erp = tenant.home(), Erp(tenant)
+    erp.rows(reading(home, 1, value=100))
+    tenant.deliver([home.named(timestamp="2024-01-15T08:00:00Z", value="101")])
+
+    (outcome,) = erp_for(tenant, mode="delete").rows(row(home, 1))
+
+    assert outcome["action"] == "deleted"
+    assert erp.said(home) == {}
+    assert [one["value"] for one in tenant.readings(home)] == ["101"]
