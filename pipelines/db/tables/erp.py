@@ -78,9 +78,9 @@ erp_reading = table(
 erp_withdrawn_reading = table(
     "erp_withdrawn_reading",
     of_sensor("device_id"),
-    sa.Column("external_id", sa.String(255), primary_key=True),
-    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
     key("series_id"),
+    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("external_id", sa.String(255), primary_key=True),
     sa.Column("event_number", sa.BigInteger, nullable=False),
     at("withdrawn_at"),
 )
