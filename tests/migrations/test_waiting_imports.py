@@ -12,7 +12,7 @@ from pipelines.db.migrate import _config, migrate
 from tests.migrations.test_schema import empty_url
 
 __all__ = ["empty_url"]
-BEFORE = "0004"
+BEFORE = "0005"
 
 
 @pytest.fixture

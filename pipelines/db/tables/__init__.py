@@ -33,6 +33,7 @@ from pipelines.db.tables.erp import (
     erp_reading,
     erp_withdrawn_reading,
 )
+from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
     appliance_cycle,
     appliance_energy,
@@ -96,6 +97,7 @@ __all__ = [
     "erp_integration",
     "erp_reading",
     "erp_withdrawn_reading",
+    "household",
     "interval_energy",
     "metadata",
     "meter_device",
@@ -131,4 +133,6 @@ __all__ = [
     "sim_card",
     "source",
     "staged_meter_reading",
+    "weather_hourly",
+    "weather_place",
 ]
