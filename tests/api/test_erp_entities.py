@@ -10,7 +10,7 @@ from pipelines import clock
 from pipelines.db.engine import unit_of_work
 from pipelines.erp import entities
 from tests.api.callers import METERING, Home, Tenant, unique
-from tests.api.erp_world import INTEGRATIONS, Erp, item, reading
+from tests.api.erp_world import Erp, item, reading
 
 ACCOUNT = {"attribute": "account", "field": "account"}
 BILL = {
@@ -52,12 +52,6 @@ def kept(erp: Erp, tenant: Tenant) -> dict[str, Any]:
 
 def bills(account: str, *numbers: str, amount: int = 1) -> dict[str, Any]:
     return {"account": account, "bills": [{"number": number, "amount": amount} for number in numbers]}
-
-
-def replayed(erp: Erp, result: dict[str, Any]) -> list[dict[str, Any]]:
-    body = {"event_ids": [result["event_id"]]}
-    assert erp.client.post(f"{INTEGRATIONS}/{erp.id}/events/replay", json=body).status_code == 200
-    return list(erp.event(result["event_id"])["results"])
 
 
 @pytest.fixture
@@ -129,7 +123,7 @@ def test_a_replay_changes_and_brings_back_no_entity_that_a_later_event_wrote_or_
     erp.send(bills("A", "1", amount=50))
     remove.send(bills("A", "2"))
 
-    assert [o["status"] for o in replayed(erp, first)] == ["superseded", "superseded"]
+    assert [o["status"] for o in erp.replayed(first)] == ["superseded", "superseded"]
     assert kept(erp, fresh) == {"1": 50}
 
 
@@ -144,7 +138,7 @@ def test_a_meter_keeps_what_a_device_has_no_field_for(tenant: Tenant) -> None:
     query = "SELECT attributes FROM wattloom.erp_entity WHERE attributes ->> 'meter_number' = :n"
     now = [({"meter_number": number, "serial_number": "S-2", "location": "Attic"},)]
     assert erp.sql(query, n=number) == now
-    assert [o["status"] for o in replayed(erp, first)] == ["superseded"]
+    assert [o["status"] for o in erp.replayed(first)] == ["superseded"]
     (meter,) = tenant.staff.found(f"{METERING}/meter-devices", params={"name": number})["results"]
     assert meter["manufacturer_serial"] == "S-2"
 
@@ -183,7 +177,7 @@ def test_a_purged_meter_goes_with_its_readings_and_a_replay_does_not_bring_it_ba
     assert purge.send({"meter_number": number})[0]["action"] == "none"
 
     assert tenant.staff.found(f"{METERING}/meter-devices", params={"name": number})["results"] == []
-    assert [o["status"] for o in replayed(upsert, first)] == ["superseded"]
+    assert [o["status"] for o in upsert.replayed(first)] == ["superseded"]
     assert upsert.send({"meter_number": number})[0]["action"] == "created"
 
 

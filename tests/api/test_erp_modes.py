@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.callers import Home, Tenant
-from tests.api.erp_world import BY_COUNTER, BY_NUMBER, FIELDS, INTEGRATIONS, OPTIONAL, Erp, item, reading
+from tests.api.erp_world import BY_COUNTER, BY_NUMBER, FIELDS, OPTIONAL, Erp, item, reading
 
 ALL = [*FIELDS[:2], FIELDS[3], *OPTIONAL]
 
@@ -277,11 +277,11 @@ def test_a_replay_of_an_earlier_event_changes_nothing_that_a_later_one_wrote(ten
     erp.rows(reading(home, 1, at="2024-02-01", value=200))
     now = erp.said(home)
 
-    outcomes = replayed(erp, first)
+    outcomes = erp.replayed(first)
 
     assert [(o["status"], o["action"]) for o in outcomes] == [("superseded", "skipped"), ("success", "updated")]
     assert erp.said(home) == now
-    assert replayed(erp, first) == outcomes
+    assert erp.replayed(first) == outcomes
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -292,7 +292,7 @@ def test_a_replay_brings_nothing_back_that_a_later_event_deleted(tenant: Tenant,
     (first,) = erp.post({"readings": [row(home, 1) | named]})
     assert remove.rows(row(home, 1) | named)[0]["action"] == "deleted"
 
-    (outcome,) = replayed(erp, first)
+    (outcome,) = erp.replayed(first)
 
     assert (outcome["status"], tenant.readings(home)) == ("superseded", [])
     assert erp.rows(row(home, 1))[0]["action"] == "created"  # a new event may
@@ -307,8 +307,8 @@ def test_a_replayed_deletion_or_pruning_spares_what_came_later(tenant: Tenant) -
     erp.rows(row(home, 1), row(home, 3, at="2024-05-01"))
     now = erp.said(home)
 
-    assert [o["status"] for o in replayed(remove, deletion)] == ["superseded"]
-    assert replayed(prune, pruning)[-1]["message"].startswith("0 readings")
+    assert [o["status"] for o in remove.replayed(deletion)] == ["superseded"]
+    assert prune.replayed(pruning)[-1]["message"].startswith("0 readings")
     assert erp.said(home) == now
 
 
@@ -318,7 +318,7 @@ def test_what_a_later_event_pruned_stays_gone(tenant: Tenant) -> None:
     prune.rows(row(home, 2, at="2024-02-01", value=5))
     now = erp.said(home)
 
-    assert [o["status"] for o in replayed(erp, first)] == ["superseded", "superseded"]
+    assert [o["status"] for o in erp.replayed(first)] == ["superseded", "superseded"]
     assert erp.said(home) == now
 
 
@@ -344,13 +344,6 @@ def test_a_change_of_places_that_one_stands_in_the_way_of_moves_none_of_them(ten
 
     assert {o["error"]["code"] for o in outcomes} == {"TIMESTAMP_TAKEN"}
     assert erp.said(home) == before
-
-
-def replayed(erp: Erp, result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Replay an event and return the verdict on each of its rows."""
-    body = {"event_ids": [result["event_id"]]}
-    assert erp.client.post(f"{INTEGRATIONS}/{erp.id}/events/replay", json=body).status_code == 200
-    return list(erp.event(result["event_id"])["results"])
 
 
 def test_what_the_meter_sends_after_the_erp_stays_when_the_erp_withdraws_its_own(tenant: Tenant) -> None:

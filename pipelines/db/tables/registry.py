@@ -28,6 +28,12 @@ def _of_organization() -> sa.Column[object]:
     return sa.Column("organization_id", sa.Integer, target, nullable=False)
 
 
+def _of_import() -> sa.Column[object]:
+    """Return a key that is an import; rows of it go with it."""
+    target = sa.ForeignKey(f"{SCHEMA}.registry_import.id", ondelete="CASCADE")
+    return sa.Column("import_id", sa.Integer, target, primary_key=True, autoincrement=False)
+
+
 def _registry_type(column: Column) -> sa.types.TypeEngine[Any]:
     if column.is_hashed:
         return sa.String(64)
@@ -108,13 +114,7 @@ registry_import = table(
 )
 registry_import_verdict = table(
     "registry_import_verdict",
-    sa.Column(
-        "import_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.registry_import.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_import(),
     key("row_number"),
     sa.Column("column_name", sa.String(64), primary_key=True, server_default=""),
     text("code", 32),
@@ -125,13 +125,7 @@ registry_meter = _registry(
 )
 registry_waiting = table(
     "registry_waiting",
-    sa.Column(
-        "import_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.registry_import.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_import(),
     key("row_to"),
     sa.Column("rows", sa.LargeBinary, nullable=False),
 )
