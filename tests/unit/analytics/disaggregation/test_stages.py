@@ -108,7 +108,7 @@ def test_the_seasons_of_a_place_are_its_temperatures_and_dark_hours():
     mean_c, dark_h, measured = np.zeros(40), np.zeros(40), np.zeros(40)
 
     fill_season(
-        places.first_hour_us, places.celsius[0], places.is_measured[0], sun, 51.5, -0.1, start_us, 10, mean_c,
+        places.first_hour_us, places.celsius[0], places.is_measured[0], sun, 51.5, -0.1, start_us, start_us + 30 * DAY_US, 10, mean_c,
         dark_h, measured,
     )  # fmt: skip
 
