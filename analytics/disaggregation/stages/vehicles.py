@@ -1,8 +1,8 @@
 """Stage 3, electric vehicles: charges with a start, an end and an energy, and whether there is a vehicle at all.
 
 The charger's power is the mean level of the days' plateaus near the wattage the household gave, over 13 months
-and this one. Without a wattage it is the level that most plateau energy lies at. `charges` finds where that
-power may be; a charge is accepted at odds `EVEN`. It takes
+and this one. Without a wattage it is, of the few levels that most plateau energy lies at, the one most like a
+charger's. `charges` finds where that power may be; a charge is accepted at odds `EVEN`. It takes
 
     P in full intervals,  (x - b) P, at most P, in the one before and in its taper of at most 45 minutes,
 
