@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import clock
+from pipelines.accounts import throttling
 from pipelines.amr import jobs
 from pipelines.amr.schedules import SCHEDULES, latest_tick
 from pipelines.db import timescale
 from pipelines.db.engine import engine_for, raw, unit_of_work
 from pipelines.erp import entities as erp_entities
 from pipelines.erp import events as erp_events
+from pipelines.erp import store as erp_store
 from pipelines.errors import BrokenContract, RejectedInput
 from pipelines.insight import derive as derivation
 from pipelines.insight import disaggregate as disaggregation
@@ -322,6 +324,33 @@ def prune_imports(*, settings: Settings | None = None) -> Counts:
     return dropped.prune(engine, chosen)
 
 
+def load_weather(
+    *,
+    devices: Sequence[int] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    settings: Settings | None = None,
+) -> Counts:
+    """Ask the weather service for temperatures of homes whose place is known; nobody is asked unless one is set."""
+    from pipelines.weather import loading  # noqa: PLC0415 - no other step needs an HTTP client
+    from pipelines.weather.client import Archive  # noqa: PLC0415
+
+    chosen, engine = _open(settings)
+    asked = limits(devices, start, end)
+    if chosen.weather_url is None:
+        _LOG.info("WATTLOOM_WEATHER_URL is not set: no weather service is asked")
+        return {"places": 0, "requests": 0, "hours": 0}
+    with unit_of_work(engine) as connection:
+        wanted = loading.wanted_cells(
+            connection,
+            devices=devices,
+            start=asked.start if start is not None else None,
+            end=asked.end if end is not None else None,
+        )
+    with Archive(chosen.weather_url) as archive:
+        return loading.fetch(engine, archive, wanted)
+
+
 def replay_erp_events(*, settings: Settings | None = None) -> Counts:
     """Process again every event of an ERP that was left unprocessed or that failed on our side."""
     chosen, engine = _open(settings)
@@ -336,7 +365,9 @@ def maintain(*, settings: Settings | None = None) -> Counts:
         counts["collection_jobs"] = jobs.prune(connection, retention_days=chosen.amr_job_retention_days)
         events_end = clock.now() - timedelta(days=chosen.erp_event_retention_days)
         counts["erp_events"] = erp_events.prune(connection, before=events_end)
+        erp_store.forget_withdrawn(connection, before=events_end)
         counts["erp_entities"] = erp_entities.empty_bin(connection, before=clock.now() - erp_entities.BIN)
+        throttling.forget_idle(connection, before=clock.now() - timedelta(days=1))
         counts["quarantined"] = retention.prune_quarantine(connection, now=clock.now(), settings=chosen)
     failed = timescale.failed_jobs(engine)
     for job in failed:

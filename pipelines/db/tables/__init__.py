@@ -11,8 +11,9 @@ from pipelines.db.tables.accounts import (
     organization,
     organization_member,
     refresh_token,
+    request_time,
+    request_turn,
     source,
-    source_window,
 )
 from pipelines.db.tables.collection import (
     amr_job,
@@ -30,8 +31,9 @@ from pipelines.db.tables.erp import (
     erp_event,
     erp_integration,
     erp_reading,
-    erp_request,
+    erp_withdrawn_reading,
 )
+from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
     appliance_cycle,
     appliance_energy,
@@ -65,12 +67,11 @@ from pipelines.db.tables.metering import (
 from pipelines.db.tables.registry import (
     pseudonym_key,
     registry_customer,
-    registry_customer_waiting,
     registry_grid,
     registry_import,
     registry_import_verdict,
     registry_meter,
-    registry_meter_waiting,
+    registry_waiting,
 )
 
 __all__ = [
@@ -95,7 +96,8 @@ __all__ = [
     "erp_event",
     "erp_integration",
     "erp_reading",
-    "erp_request",
+    "erp_withdrawn_reading",
+    "household",
     "interval_energy",
     "metadata",
     "meter_device",
@@ -121,14 +123,16 @@ __all__ = [
     "reading_channel",
     "refresh_token",
     "registry_customer",
-    "registry_customer_waiting",
     "registry_grid",
     "registry_import",
     "registry_import_verdict",
     "registry_meter",
-    "registry_meter_waiting",
+    "registry_waiting",
+    "request_time",
+    "request_turn",
     "sim_card",
     "source",
-    "source_window",
     "staged_meter_reading",
+    "weather_hourly",
+    "weather_place",
 ]
