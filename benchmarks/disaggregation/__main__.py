@@ -110,10 +110,12 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="also measure the speed (the section speed)")
     parser.add_argument("--rates", type=int, nargs="+", metavar="MINUTES", help="only these; writes nothing")
     parser.add_argument("--no-write", action="store_true", help="print, and leave the document as it is")
-    parser.add_argument("--peers", metavar="FOLDER", help="where opendsm and cvxpy are installed, if anywhere")
+    parser.add_argument(
+        "--peers", metavar="FOLDER", nargs="+", help="where nilmtk, opendsm and cvxpy are installed"
+    )
     chosen = parser.parse_args()
     if chosen.peers:
-        sys.path.append(chosen.peers)  # after our own packages, which stay as they are
+        sys.path.extend(chosen.peers)  # after our own packages, which stay as they are
     names = chosen.sections or [name for name in SECTIONS if name != "speed" or chosen.speed]
     if unknown := set(names) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")

@@ -1,5 +1,7 @@
 """Other ways to the same answer, timed on the same home-months; those that need a package skip without it."""
 
+import contextlib
+import io
 import logging
 import time
 import warnings
@@ -49,6 +51,33 @@ def combinatorial(batch: HomesBatch) -> Callable[[int], object]:
     assert len(CO_STATES_W) == CO_APPLIANCES
     combinations = Combinations([np.array(states) for states in CO_STATES_W])
     return lambda home: combinations.split(power_w(batch, home))
+
+
+def nilmtk_co(batch: HomesBatch) -> Callable[[int], object]:
+    """Return NILMTK's own combinatorial optimisation of one home-month, with the same states, already taught.
+
+    Raises
+    ------
+    Missing
+        nilmtk and pandas are not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415 -- optional
+        from nilmtk.disaggregate import CO  # noqa: PLC0415 -- optional
+    except ImportError as error:
+        raise Missing(f"nilmtk: {error}") from error
+    method = CO({})
+    method.model = [
+        {"states": np.array(states), "appliance_name": f"appliance {n}"} for n, states in enumerate(CO_STATES_W)
+    ]
+
+    def split(home: int) -> object:
+        rows = slice(batch.offsets[home], batch.offsets[home + 1])
+        times = pd.to_datetime(batch.start_us[rows], unit="us", utc=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return method.disaggregate_chunk([pd.Series(power_w(batch, home), index=times)])
+
+    return split
 
 
 def opendsm_daily(batch: HomesBatch) -> Callable[[int], object]:
