@@ -15,13 +15,14 @@ from benchmarks.disaggregation.splits import REPORT, SAID, TUNE
 from benchmarks.disaggregation.vehicles import SAYINGS, charging, false_alarms
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "disaggregation-scorecard.md"
-SETS = ("ampds2", "pecan661", "redd", "uci", "uci-minutes", "simulated")
+SETS = ("ampds2", "ampds2-tap", "pecan661", "redd", "uci", "uci-minutes", "simulated")
 """Sets whose classes are scored; a set teaches the mean of the others but for the last two."""
 TEACHERS = ("ampds2", "pecan661", "redd", "uci")
 WITH_VEHICLES = ("pecan661", "injected", "simulated")
 WITHOUT_VEHICLES = ("london", "ampds2", "uci", "redd")
 STABLE = ("ampds2", "pecan661", "uci", "london", "simulated")
-SECTIONS = (*SETS, "vehicles", "stability", "speed")
+SECTIONS = (*SETS, "vehicles", "bounds", "stability", "speed")
+WITH_BOUNDS = ("ampds2", "pecan661", "redd", "injected", "simulated")
 
 
 class Sets:
@@ -45,10 +46,10 @@ class Sets:
         return [(rate, at_rate(self.homes(dataset), rate)) for rate in chosen]
 
     def others(self, dataset: str) -> list[Shares]:
-        """Return what the other sets teach; the minutes of a house are no other set than its hours."""
+        """Return what the other sets teach; variants of a house are no other set."""
         taught = []
         for name in TEACHERS:
-            if name != dataset.removesuffix("-minutes"):
+            if name != dataset.partition("-")[0]:
                 try:
                     self._shares.setdefault(name, teach(self.homes(name)))
                 except Absent:
@@ -104,6 +105,20 @@ def stability_text(sets: Sets) -> str:
     return report.table(report.STABLE_HEAD, rows)
 
 
+def bounds_text(sets: Sets) -> str:
+    rows = []
+    for dataset in WITH_BOUNDS:
+        try:
+            rates = sets.rates(dataset)
+        except Absent as absent:
+            rows.append([dataset, f"skipped: {absent}", *[""] * (len(report.BOUNDS_HEAD) - 2)])
+            continue
+        for rate, homes in rates:
+            if rate == (30 if 30 in DATASETS[dataset][1] else DATASETS[dataset][1][0]):
+                rows += report.bounds_rows(dataset, rate, homes)
+    return report.table(report.BOUNDS_HEAD, rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.disaggregation", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
@@ -124,6 +139,7 @@ def main() -> None:
     sets = Sets(chosen.rates)
     makers: dict[str, Callable[[], str]] = {
         "vehicles": lambda: vehicles_text(sets),
+        "bounds": lambda: bounds_text(sets),
         "stability": lambda: stability_text(sets),
         "speed": speed.section,
     }

@@ -15,6 +15,7 @@ from benchmarks.disaggregation.scores import (
     OWN_MEAN,
     Scored,
     by_label,
+    covered,
     grouped,
     tecas,
     whole_weeks,
@@ -171,6 +172,27 @@ def _median(values: Sequence[float]) -> float:
     if not known:
         return float("nan")
     return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+
+
+BOUNDS_HEAD = (
+    "set",
+    "interval",
+    "part",
+    "class",
+    "home-months",
+    "within the bounds",
+    "width in terms of the total",
+)
+
+
+def bounds_rows(dataset: str, minutes: int, homes: Sequence[LabelledHome]) -> list[list[str]]:
+    """Return how the bounds of about 80 % hold, a line for each class and part."""
+    found = wattloom(homes)
+    return [
+        [dataset, f"{minutes} min", part, one.label, str(one.home_months), percent(one.inside), percent(one.width)]
+        for part in (REPORT, TUNE)
+        for one in covered(homes, found, part)
+    ]
 
 
 def begin(name: str) -> str:
