@@ -184,6 +184,23 @@ def _combine(prior: Any, prior_variance: Any, seen: Any, seen_variance: Any) -> 
 
 
 @compiled
+def _limit(k: Any, room_wh: Any, energy: Any, variance: Any) -> None:
+    """Hold a class to the energy that was left for it, and its doubt to that."""
+    energy[k] = min(energy[k], room_wh)
+    variance[k] = min(variance[k], room_wh * room_wh)
+
+
+@compiled
+def _left(work: Any, n_context: Any) -> Any:
+    """Return what the stages so far have left of the target days [Wh]."""
+    total = 0.0
+    for i in range(work.residual_wh.size):
+        if work.day[i] >= n_context:
+            total += work.residual_wh[i]
+    return total
+
+
+@compiled
 def _separate_weather(
     inputs: Any,
     home: Any,
@@ -221,7 +238,9 @@ def _separate_weather(
         for i in range(duration_s.size):
             work.shape[i] = degrees(base, work.celsius[i]) * duration_s[i]
         allocate(expected_wh, work.shape, work.day, n_context, work.residual_wh, work.out_wh)
+        room_wh = _left(work, n_context)
         energy[k] = _take(work, n_context, day_wh[k])
+        _limit(k, room_wh, energy, variance)
     return found[6]
 
 
@@ -255,12 +274,14 @@ def _separate_runs(
     along = min(max((resolution_s - fine_s) / (coarse_s - fine_s), 0.0), 1.0)
     doubt = EVIDENCE_DOUBT[0] + along * (EVIDENCE_DOUBT[1] - EVIDENCE_DOUBT[0])
     before = work.residual_wh.copy()
+    room_wh = _left(work, n_context)
     for k in (BOILER, COOKING, WASHING):
         if mean_wh[k] > 0:
             prior_variance = (ACTIVITY_DOUBT * mean_wh[k]) ** 2
             seen_variance = class_variance[k] + (doubt * (class_wh[k] + 0.3 * mean_wh[k])) ** 2
             energy[k], variance[k] = _combine(mean_wh[k], prior_variance, class_wh[k], seen_variance)
-            activities.write_class(k, before, first, last, n_runs, odds, work.out_wh)
+            _limit(k, room_wh, energy, variance)
+            activities.write_class(k, duration_s, before, first, last, n_runs, odds, work.out_wh)
             for i in range(n):
                 work.out_wh[i] = min(work.out_wh[i], work.residual_wh[i])
             _take(work, n_context, day_wh[k])
@@ -351,10 +372,12 @@ def _estimate(inputs: Any, home: Any, rows: Any, share: Any, day_wh: Any, varian
         + (STANDBY_DOUBT * energy[STANDBY]) ** 2
         + fridge_variance * (part * hours) ** 2
     )
+    room_wh = _left(work, n_context)
     level_w[:] = fridge_w
     separate_level(duration_s, work.residual_wh, is_valid, work.day, n_context, level_w, work.out_wh)
     energy[FRIDGE] = _take(work, n_context, day_wh[FRIDGE])
     variance[FRIDGE] = fridge_variance * hours * hours
+    _limit(FRIDGE, room_wh, energy, variance)
 
     n_wattages = inputs.wattage_offsets[home + 1] - inputs.wattage_offsets[home]
     wattages_w = inputs.wattages_w[inputs.wattage_offsets[home] : inputs.wattage_offsets[home + 1]]
@@ -370,8 +393,8 @@ def _estimate(inputs: Any, home: Any, rows: Any, share: Any, day_wh: Any, varian
         work.day,
         work.wall_s,
         work.celsius,
-        history,
-        rows[n_context:],
+        experience,
+        n_before,
         wattages_w,
         ownership,
         work.out_wh,
@@ -393,18 +416,19 @@ def _estimate(inputs: Any, home: Any, rows: Any, share: Any, day_wh: Any, varian
     scale = min(max(scale, 0.1), 4.0)
     for k in range(N_CLASSES):
         mean_wh[k] *= scale ** SCALE_SHARE[k]
+    room_wh = _left(work, n_context)
     _separate_runs(
         numbers, days, resolution_s, start_us, duration_s, work, n_context, mean_wh, energy, variance, day_wh
     )
 
-    target_dark_h = inputs.dark_h[season, HISTORY_DAYS : HISTORY_DAYS + n_target]
     lights_wh = np.zeros(n_target)
-    for d in range(n_target):
-        lights_wh[d] = 1000.0 * lights_kwh * target_dark_h[d] * share[d]
+    for k in range(n):
+        work.shape[k] = duration_s[k] if work.is_dark[k] and is_valid[k] else 0.0
+        if work.day[k] >= n_context:
+            lights_wh[work.day[k] - n_context] += lights_kwh * work.shape[k] / 3.6
     energy[LIGHTS] = lights_wh.sum()
     variance[LIGHTS] = (LIGHTS_DOUBT * energy[LIGHTS]) ** 2
-    for k in range(n):
-        work.shape[k] = duration_s[k] if work.is_dark[k] else 0.0
+    _limit(LIGHTS, room_wh, energy, variance)
     allocate(lights_wh, work.shape, work.day, n_context, work.residual_wh, work.out_wh)
     _take(work, n_context, day_wh[LIGHTS])
 
@@ -417,6 +441,7 @@ def _estimate(inputs: Any, home: Any, rows: Any, share: Any, day_wh: Any, varian
         rest_wh,
         (0.5 * rest_wh + 0.05 * left_wh.sum()) ** 2,
     )
+    _limit(OTHERS, room_wh, energy, variance)
     reconcile_month(energy, variance, left_wh.sum())
     reconcile_days_but_vehicle(energy, day_wh, left_wh)
     variance[VEHICLE] = vehicle_variance

@@ -21,6 +21,7 @@ from analytics.disaggregation.priors import (
     COOKING_KWH_PER_DAY,
     PEOPLE,
     RUN_DAYS_OF_PRIOR,
+    RUN_FLOOR_W,
     RUN_GAP_S,
     RUN_H,
     RUN_H_SPREAD,
@@ -93,6 +94,12 @@ def find_runs(
 
 
 @compiled
+def claim(residual_wh: Any, duration_s: Any) -> Any:
+    """Return what a run has of an interval's energy: what is above the floor [Wh]."""
+    return max(residual_wh - RUN_FLOOR_W * duration_s / 3600.0, 0.0)
+
+
+@compiled
 def describe_runs(
     duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, wall_s: Any, energy_wh: Any, odds: Any
 ) -> None:
@@ -100,7 +107,7 @@ def describe_runs(
     for run in range(n_runs):
         energy, seconds, longest = 0.0, 0.0, 0.0
         for i in range(first[run], last[run] + 1):
-            energy += residual_wh[i]
+            energy += claim(residual_wh[i], duration_s[i])
             seconds += duration_s[i]
             longest = max(longest, float(duration_s[i]))
         energy_wh[run] = energy
@@ -160,7 +167,7 @@ def share_runs(
 
 @compiled
 def write_class(
-    of_class: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, odds: Any, out_wh: Any
+    of_class: Any, duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, odds: Any, out_wh: Any
 ) -> None:
     """Write a class's share of the energy of each interval of each run."""
     out_wh[:] = 0.0
@@ -170,4 +177,4 @@ def write_class(
             if CLASS_OF[k] == of_class:
                 share += odds[run, k]
         for i in range(first[run], last[run] + 1):
-            out_wh[i] = min(share, 1.0) * residual_wh[i]
+            out_wh[i] = min(share, 1.0) * claim(residual_wh[i], duration_s[i])

@@ -14,6 +14,7 @@ from analytics.disaggregation.priors import (
     BOILER_KWH_PER_PERSON,
     BOILER_LOSS_KWH,
     BOILER_SOLAR_SHARE,
+    BOILER_WITHOUT_TANK,
     COOKING_KWH_PER_DAY,
     COOKING_KWH_PER_DAY_NO_LIST,
     FRIDGE_KWH_PER_DAY,
@@ -108,7 +109,8 @@ def boiler_kwh(home: Any) -> Any:
     kwh = 0.0
     people = people_of(home)
     if home[BOILERS] > 0:
-        kwh = BOILER_KWH_PER_PERSON * people + (BOILER_LOSS_KWH if home[BOILER_TANKS] > 0 else 0.0)
+        kwh = BOILER_KWH_PER_PERSON * people
+        kwh = kwh + BOILER_LOSS_KWH if home[BOILER_TANKS] > 0 else kwh * BOILER_WITHOUT_TANK
         if home[SOLAR_BOILERS] > 0:
             kwh *= BOILER_SOLAR_SHARE
     return kwh
