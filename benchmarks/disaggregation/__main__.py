@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.disaggregation import report, speed
+from benchmarks.disaggregation import report, speed, thermal
 from benchmarks.disaggregation.datasets import DATASETS, Absent, at_rate, load
 from benchmarks.disaggregation.homes import LabelledHome, check_labels
 from benchmarks.disaggregation.others import Shares
@@ -21,7 +21,7 @@ TEACHERS = ("ampds2", "pecan661", "redd", "uci")
 WITH_VEHICLES = ("pecan661", "injected", "simulated")
 WITHOUT_VEHICLES = ("london", "ampds2", "uci", "redd")
 STABLE = ("ampds2", "pecan661", "uci", "london", "simulated")
-SECTIONS = (*SETS, "vehicles", "bounds", "stability", "speed")
+SECTIONS = (*SETS, "thermal", "vehicles", "bounds", "stability", "speed")
 WITH_BOUNDS = ("ampds2", "pecan661", "redd", "injected", "simulated")
 
 
@@ -138,6 +138,7 @@ def main() -> None:
         names.append("speed")
     sets = Sets(chosen.rates)
     makers: dict[str, Callable[[], str]] = {
+        "thermal": lambda: report.table(thermal.HEAD, thermal.rows()),
         "vehicles": lambda: vehicles_text(sets),
         "bounds": lambda: bounds_text(sets),
         "stability": lambda: stability_text(sets),

@@ -61,11 +61,11 @@ def ampds2() -> list[LabelledHome]:
     """One house near Vancouver, two years by the hour.
 
     Every channel's always-on part (weekly median of its daily least hour) is standby, also that of the
-    heat pump, of its fan and of what no channel measures (a fifth of the house); the fridge keeps all of its own. The rest of heat pump and fan is cooling in
-    July and August, and from 11 to 22 h in June and September; otherwise heating. The wall oven is cooking,
-    dryer, washer and dishwasher are washing, the instant water heater is the boiler. Lights and plugs
-    stay together as the rest. The meter is that of the house without its rented suite (WHE); two hours of
-    it are negative and left out.
+    heat pump, of its fan and of what no channel measures (a fifth of the house); the fridge keeps all of
+    its own. The rest of heat pump and fan is cooling in July and August, and from 11 to 22 h in June and
+    September; otherwise heating. The wall oven is cooking, dryer, washer and dishwasher are washing, the
+    instant water heater is the boiler. Lights and plugs stay together as the rest. The meter is that of
+    the house without its rented suite (WHE); two hours of it are negative and left out.
     """
     rows = read("ampds2_hourly/AMPdsR1_1hr_Wh.csv.gz").filter(pl.col("WHE") >= 0).sort("TimeStamp")
     start_us = rows["TimeStamp"].to_numpy().astype(np.int64) * 1_000_000
