@@ -87,8 +87,8 @@ def vehicles_text(sets: Sets) -> str:
             alarms.append([dataset, f"skipped: {absent}", *[""] * (len(report.ALARM_HEAD) - 2)])
             continue
         for rate, homes in rates:
-            for part in (REPORT, TUNE):
-                alarms.append(report.alarm_row(dataset, rate, part, false_alarms(homes, part)))  # noqa: PERF401
+            for part in (REPORT, TUNE, None):
+                alarms.append(report.alarm_row(dataset, rate, part or "all", false_alarms(homes, part)))  # noqa: PERF401
     return (
         f"{report.table(report.VEHICLE_HEAD, rows)}\nVehicles reported in homes that gave no list and have none, "
         f"as far as is known:\n\n{report.table(report.ALARM_HEAD, alarms)}"

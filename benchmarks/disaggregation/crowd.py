@@ -52,7 +52,7 @@ def pools(minutes: int) -> list[Pool]:
         except Absent:
             continue
     if not homes:
-        raise Absent("no set of this interval is on this machine (WATTLOOM_DATA_DIR)")
+        raise Absent("the sets of this interval are not on this machine (WATTLOOM_DATA_DIR)")
     if minutes < 30:
         homes += at_rate(simulated(min(minutes * 60, 900), months=1 if minutes == 1 else 12), minutes)
     made = [Pool(home=home, days_wh=complete_days(home)) for home in homes]

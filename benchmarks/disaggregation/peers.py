@@ -112,8 +112,8 @@ def opendsm_daily(batch: HomesBatch) -> Callable[[int], object]:
 def convex(batch: HomesBatch) -> Callable[[int], object]:
     """Return contextually supervised source separation of one home-month, solved by Clarabel.
 
-    Four sources that add up to the meter: always on, with the temperature, with the hour, and runs of
-    constant power; absolute errors, smoothness and total variation as penalties.
+    Ten sources that add up to the meter, one for each class: two constant, two that follow degrees, one
+    that follows the hour, and five of runs of constant power; absolute errors and total variation.
 
     Raises
     ------
@@ -130,28 +130,22 @@ def convex(batch: HomesBatch) -> Callable[[int], object]:
     def solve(home: int) -> object:
         power = power_w(batch, home) / 1000.0
         n = power.size
-        hours = np.arange(n) % (86_400 // int(batch.duration_s[batch.offsets[home]]))
-        dummies = (hours[:, None] * 24 // (hours.max() + 1) == np.arange(24)).astype(float)
-        celsius = np.interp(
-            np.linspace(0, 1, n),
-            np.linspace(0, 1, 31 * 24),
-            batch.places.celsius[batch.place[home], -33 * 24 : -48],
-        )
-        degrees = np.column_stack((np.maximum(15.5 - celsius, 0), np.maximum(celsius - 20, 0)))
-        base, heat, cool_hours = (
-            cp.Variable(nonneg=True),
-            cp.Variable(2, nonneg=True),
-            cp.Variable(24, nonneg=True),
-        )
-        sources = [cp.Variable(n, nonneg=True) for _ in range(4)]
-        loss = (
-            cp.norm1(sources[0] - base)
-            + cp.norm1(sources[1] - degrees @ heat)
-            + cp.norm1(sources[2] - dummies @ cool_hours)
-            + 0.5 * cp.sum(sources[3])
-            + cp.norm1(cp.diff(sources[3]))
-            + cp.sum_squares(cp.diff(sources[1]))
-        )
+        hour = np.arange(n) * int(batch.duration_s[batch.offsets[home]]) // 3600 % 24
+        place = batch.places.celsius[batch.place[home]]
+        celsius = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, 31 * 24), place[-33 * 24 : -2 * 24])
+        features = [
+            np.ones((n, 1)),
+            np.ones((n, 1)),
+            np.maximum(15.5 - celsius, 0)[:, None],
+            np.maximum(celsius - 20.0, 0)[:, None],
+            (hour[:, None] == np.arange(24)).astype(np.float64),
+        ]
+        sources = [cp.Variable(n, nonneg=True) for _ in range(10)]
+        loss = 0
+        for source, feature in zip(sources, features, strict=False):
+            loss += cp.norm1(source - feature @ cp.Variable(feature.shape[1], nonneg=True))
+        for weight, source in enumerate(sources[len(features) :], start=1):
+            loss += 0.1 * weight * cp.sum(source) + cp.norm1(cp.diff(source)) / weight
         problem = cp.Problem(cp.Minimize(loss), [sum(sources) == power])
         problem.solve(solver=cp.CLARABEL)
         return problem.value
