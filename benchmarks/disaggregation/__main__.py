@@ -18,9 +18,10 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "disaggregation-scorec
 SETS = ("ampds2", "ampds2-tap", "pecan661", "redd", "uci", "uci-minutes", "simulated")
 """Sets whose classes are scored; a set teaches the mean of the others but for the last two."""
 TEACHERS = ("ampds2", "pecan661", "redd", "uci")
-WITH_VEHICLES = ("pecan661", "injected", "simulated")
+WITH_VEHICLES = ("pecan661", "pecan661-grid", "injected", "simulated")
 WITHOUT_VEHICLES = ("london", "ampds2", "uci", "redd")
 STABLE = ("ampds2", "pecan661", "uci", "london", "simulated")
+SEVERAL_RATES = ("pecan661", "redd", "uci-minutes", "london", "simulated")
 SECTIONS = (*SETS, "thermal", "vehicles", "bounds", "stability", "speed")
 WITH_BOUNDS = ("ampds2", "pecan661", "redd", "injected", "simulated")
 
@@ -28,8 +29,9 @@ WITH_BOUNDS = ("ampds2", "pecan661", "redd", "injected", "simulated")
 class Sets:
     """The sets, each loaded once; a rate is made when it is asked for."""
 
-    def __init__(self, rates: Sequence[int] | None) -> None:
+    def __init__(self, rates: Sequence[int] | None, parts: tuple[str, ...]) -> None:
         self._rates = rates
+        self.parts = parts
         self._homes: dict[str, list[LabelledHome]] = {}
         self._shares: dict[str, Shares] = {}
 
@@ -62,7 +64,11 @@ def set_text(sets: Sets, dataset: str) -> str:
     methods = (*METHODS, NO_LIST, OWN_MEAN)
     others = sets.others(dataset)
     by_rate = {rate: score(homes, methods=methods, others=others) for rate, homes in sets.rates(dataset)}
-    return report.set_section(by_rate, note=f"Split: {SAID[dataset]}.") if by_rate else "No such interval.\n"
+    return (
+        report.set_section(by_rate, note=f"Split: {SAID[dataset]}.", parts=sets.parts)
+        if by_rate
+        else "No such interval.\n"
+    )
 
 
 def vehicles_text(sets: Sets) -> str:
@@ -76,7 +82,7 @@ def vehicles_text(sets: Sets) -> str:
         for rate, homes in rates:
             own = [home for home in homes if home.sessions]
             for said in SAYINGS:
-                for part in (REPORT, TUNE):
+                for part in sets.parts:
                     one = charging(own, said, part)
                     if one.home_months:
                         rows.append(report.vehicle_rows(dataset, rate, said, part, one))
@@ -87,7 +93,7 @@ def vehicles_text(sets: Sets) -> str:
             alarms.append([dataset, f"skipped: {absent}", *[""] * (len(report.ALARM_HEAD) - 2)])
             continue
         for rate, homes in rates:
-            for part in (REPORT, TUNE, None):
+            for part in (*sets.parts, *([None] if len(sets.parts) > 1 else [])):
                 alarms.append(report.alarm_row(dataset, rate, part or "all", false_alarms(homes, part)))  # noqa: PERF401
     return (
         f"{report.table(report.VEHICLE_HEAD, rows)}\nVehicles reported in homes that gave no list and have none, "
@@ -102,7 +108,16 @@ def stability_text(sets: Sets) -> str:
             rows += [report.stability_row(dataset, rate, homes) for rate, homes in sets.rates(dataset)]
         except Absent as absent:
             rows.append([dataset, f"skipped: {absent}", *[""] * (len(report.STABLE_HEAD) - 2)])
-    return report.table(report.STABLE_HEAD, rows)
+    agreement = []
+    for dataset in SEVERAL_RATES:
+        try:
+            agreement += report.agreement_rows(dataset, sets.rates(dataset))
+        except Absent as absent:
+            agreement.append([dataset, f"skipped: {absent}", *[""] * (len(report.AGREE_HEAD) - 2)])
+    return (
+        f"{report.table(report.STABLE_HEAD, rows)}\nThe same home at a longer interval, 1 - sum abs(p - q) / 2 over "
+        f"the shares of the classes in a month:\n\n{report.table(report.AGREE_HEAD, agreement)}"
+    )
 
 
 def bounds_text(sets: Sets) -> str:
@@ -115,7 +130,7 @@ def bounds_text(sets: Sets) -> str:
             continue
         for rate, homes in rates:
             if rate == (30 if 30 in DATASETS[dataset][1] else DATASETS[dataset][1][0]):
-                rows += report.bounds_rows(dataset, rate, homes)
+                rows += report.bounds_rows(dataset, rate, homes, sets.parts)
     return report.table(report.BOUNDS_HEAD, rows)
 
 
@@ -123,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.disaggregation", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--speed", action="store_true", help="also measure the speed (the section speed)")
+    parser.add_argument("--tune", action="store_true", help="only what may be fitted on; writes nothing")
     parser.add_argument("--rates", type=int, nargs="+", metavar="MINUTES", help="only these; writes nothing")
     parser.add_argument("--no-write", action="store_true", help="print, and leave the document as it is")
     parser.add_argument(
@@ -136,7 +152,7 @@ def main() -> None:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     if chosen.speed and "speed" not in names:
         names.append("speed")
-    sets = Sets(chosen.rates)
+    sets = Sets(chosen.rates, (TUNE,) if chosen.tune else (REPORT, TUNE))
     makers: dict[str, Callable[[], str]] = {
         "thermal": lambda: report.table(thermal.HEAD, thermal.rows()),
         "vehicles": lambda: vehicles_text(sets),
@@ -153,7 +169,7 @@ def main() -> None:
             print(f"## {name}\n\nskipped: {absent}\n", flush=True)
             continue
         print(f"## {name} ({time.perf_counter() - started:.1f} s)\n\n{text}", flush=True)
-        if not chosen.no_write and chosen.rates is None:
+        if not (chosen.no_write or chosen.tune or chosen.rates):
             DOCUMENT.write_text(report.renewed(DOCUMENT.read_text(encoding="utf-8"), name, text), encoding="utf-8")
 
 

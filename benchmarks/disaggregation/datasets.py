@@ -139,15 +139,7 @@ def pecan661() -> list[LabelledHome]:
     Stamps are wall-clock: the hour that never was (filled in the file) is left out, the doubled hour is
     there once. What else the home owns is not in the file; its list is what Austin homes of the set have.
     """
-    rows = (
-        read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True)
-        .drop_nulls("grid_kw")
-        .with_columns(
-            pl.col("local_15min").map_batches(lambda s: _local_us(s, "America/Chicago")).alias("start_us")
-        )
-        .drop_nulls("start_us")
-        .sort("start_us")
-    )
+    rows = _pecan661_rows()
     energy = np.maximum(rows["whole_home_kw"].to_numpy() * 250.0, 0.0)
     charges = read("pecan_661_ev/661_sessions.csv", try_parse_dates=True).sort("startTime")
     start, end = (_local_us(charges[name], "America/Chicago") for name in ("startTime", "endTime"))
@@ -183,6 +175,32 @@ def pecan661() -> list[LabelledHome]:
             ],
         )
     ]
+
+
+def pecan661_grid() -> list[LabelledHome]:
+    """Return the same home as a meter at the grid sees it: what its solar panels leave to buy.
+
+    Charging by day is in part hidden behind the panels; its truth is what of it was bought at most.
+    """
+    home = pecan661()[0]
+    rows = _pecan661_rows()
+    energy = np.maximum(rows["grid_kw"].to_numpy() * 250.0, 0.0)
+    vehicle = np.minimum(home.truth_wh["electric_vehicle"], energy)
+    sun = {**HOME, "power_generator_source": "SOLAR"}
+    truth = {"electric_vehicle": vehicle}
+    return [replace(home, dataset="pecan661-grid", energy_wh=energy, truth_wh=truth, property_=sun)]
+
+
+def _pecan661_rows() -> pl.DataFrame:
+    return (
+        read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True)
+        .drop_nulls("grid_kw")
+        .with_columns(
+            pl.col("local_15min").map_batches(lambda s: _local_us(s, "America/Chicago")).alias("start_us")
+        )
+        .drop_nulls("start_us")
+        .sort("start_us")
+    )
 
 
 UCI_LABELS = {"boiler_cooling": ("boiler", "cooling"), "kitchen_laundry": ("cooking", "fridge", "washing")}
@@ -310,6 +328,7 @@ DATASETS: dict[str, tuple[Loader, tuple[int, ...]]] = {
     "ampds2": (ampds2, (60,)),
     "ampds2-tap": (ampds2_tap, (60,)),
     "pecan661": (pecan661, (15, 30, 60)),
+    "pecan661-grid": (pecan661_grid, (15, 30, 60)),
     "redd": (_redd, (1, 15, 30, 60)),
     "uci": (uci, (60,)),
     "uci-minutes": (uci_minutes, (1, 15, 30, 60)),

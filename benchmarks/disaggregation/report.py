@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analytics.disaggregation.batch import CLASSES
-from benchmarks.disaggregation.homes import LabelledHome
-from benchmarks.disaggregation.metrics import weekly_change
+from benchmarks.disaggregation.baselines import month_numbers
+from benchmarks.disaggregation.homes import Floats, LabelledHome
+from benchmarks.disaggregation.metrics import teca, weekly_change
 from benchmarks.disaggregation.months import Found, ordinal, wattloom
 from benchmarks.disaggregation.scores import (
     METHODS,
@@ -54,10 +55,14 @@ def has_days(scored: Sequence[Scored], part: str) -> bool:
     return any(home.truth_wh[home.is_report == (part == REPORT)].sum() > 0 for home in scored)
 
 
-def set_section(by_rate: Mapping[int, Sequence[Scored]], *, note: str) -> str:
+def set_section(
+    by_rate: Mapping[int, Sequence[Scored]], *, note: str, parts: Sequence[str] = (REPORT, TUNE)
+) -> str:
     """Return the tables of one set: TECA of every method at every interval, then the labels at one interval."""
     any_rate = next(iter(by_rate.values()))
-    parts = [part for part in (REPORT, TUNE) if has_days(any_rate, part)]
+    parts = [part for part in parts if has_days(any_rate, part)]
+    if not parts:
+        return f"{note}\n\nNothing to show.\n"
     head = ["interval", "method", *(f"TECA of {by}s, {part}" for part in parts for by in ("month", "week", "day"))]
     rows = []
     for minutes, scored in by_rate.items():
@@ -158,6 +163,36 @@ def stability_row(dataset: str, minutes: int, homes: Sequence[LabelledHome]) -> 
     return [dataset, f"{minutes} min", str(len(homes)), *figures, *(percent(value) for value in measured)]
 
 
+AGREE_HEAD = ("set", "homes", "from", "to", "month's energy in the same class")
+
+
+def agreement_rows(dataset: str, rates: Sequence[tuple[int, Sequence[LabelledHome]]]) -> list[list[str]]:
+    """Return how far a home's months at each longer interval are what they are at its shortest one.
+
+    Intervals that are not complete are left out at longer ones, so totals differ a little; shares count.
+    """
+    found = [(minutes, wattloom(homes)) for minutes, homes in rates]
+    rows = []
+    for minutes, ones in found[1:]:
+        pairs = [_month_shares(one, two) for one, two in zip(found[0][1], ones, strict=True)]
+        first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        same = percent(teca(second, first))
+        rows.append([dataset, str(len(ones)), f"{found[0][0]} min", f"{minutes} min", same])
+    return rows
+
+
+def _month_shares(one: Found, two: Found) -> tuple[Floats, Floats]:
+    """Return the shares of the classes in the months both have, each shape (months, classes)."""
+    shares = []
+    for found in (one, two):
+        months = month_numbers(found.day)
+        sums = {int(m): found.parts_wh[months == m].sum(axis=0) for m in np.unique(months)}
+        shares.append({m: energy / energy.sum() for m, energy in sums.items() if energy.sum() > 0})
+    both = sorted(set(shares[0]) & set(shares[1]))
+    first, second = (np.array([side[m] for m in both]).reshape(-1, len(CLASSES)) for side in shares)
+    return first, second
+
+
 def _truth(home: LabelledHome, name: str) -> Found:
     """Return one measured class in the place of what a method found."""
     day = ordinal(home.first_day()) + np.arange(home.n_days())
@@ -185,12 +220,14 @@ BOUNDS_HEAD = (
 )
 
 
-def bounds_rows(dataset: str, minutes: int, homes: Sequence[LabelledHome]) -> list[list[str]]:
+def bounds_rows(
+    dataset: str, minutes: int, homes: Sequence[LabelledHome], parts: Sequence[str] = (REPORT, TUNE)
+) -> list[list[str]]:
     """Return how the bounds of about 80 % hold, a line for each class and part."""
     found = wattloom(homes)
     return [
         [dataset, f"{minutes} min", part, one.label, str(one.home_months), percent(one.inside), percent(one.width)]
-        for part in (REPORT, TUNE)
+        for part in parts
         for one in covered(homes, found, part)
     ]
 
