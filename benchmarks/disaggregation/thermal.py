@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from analytics.disaggregation.batch import CLASSES
-from benchmarks.disaggregation.datasets import HOME, HOUR, read
+from benchmarks.disaggregation.files import HOME, HOUR, read
 from benchmarks.disaggregation.homes import LabelledHome, appliance
 from benchmarks.disaggregation.months import Found, ordinal, wattloom
 
