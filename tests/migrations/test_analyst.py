@@ -25,6 +25,7 @@ VIEWS = {
     "customers",
     "registry_meters",
     "imports",
+    "weather",
 }
 
 

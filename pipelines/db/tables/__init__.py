@@ -32,6 +32,7 @@ from pipelines.db.tables.erp import (
     erp_reading,
     erp_request,
 )
+from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
     appliance_cycle,
     appliance_energy,
@@ -96,6 +97,7 @@ __all__ = [
     "erp_integration",
     "erp_reading",
     "erp_request",
+    "household",
     "interval_energy",
     "metadata",
     "meter_device",
@@ -131,4 +133,6 @@ __all__ = [
     "source",
     "source_window",
     "staged_meter_reading",
+    "weather_hourly",
+    "weather_place",
 ]
