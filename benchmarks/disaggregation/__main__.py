@@ -3,135 +3,16 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.disaggregation import report, speed, thermal
-from benchmarks.disaggregation.datasets import DATASETS, Absent, at_rate, load
-from benchmarks.disaggregation.homes import LabelledHome, check_labels
-from benchmarks.disaggregation.others import Shares
-from benchmarks.disaggregation.scores import METHODS, NO_LIST, OWN_MEAN, score, teach
-from benchmarks.disaggregation.splits import REPORT, SAID, TUNE
-from benchmarks.disaggregation.vehicles import SAYINGS, charging, false_alarms
+from benchmarks.disaggregation.datasets import Absent
+from benchmarks.disaggregation.report import renewed
+from benchmarks.disaggregation.sections import SECTIONS, Scorecard, targets_text
+from benchmarks.disaggregation.splits import REPORT, TUNE
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "disaggregation-scorecard.md"
-SETS = ("ampds2", "ampds2-tap", "pecan661", "redd", "uci", "uci-minutes", "simulated")
-"""Sets whose classes are scored; a set teaches the mean of the others but for the last two."""
-TEACHERS = ("ampds2", "pecan661", "redd", "uci")
-WITH_VEHICLES = ("pecan661", "pecan661-grid", "injected", "simulated")
-WITHOUT_VEHICLES = ("london", "ampds2", "uci", "redd")
-STABLE = ("ampds2", "pecan661", "uci", "london", "simulated")
-SEVERAL_RATES = ("pecan661", "redd", "uci-minutes", "london", "simulated")
-SECTIONS = (*SETS, "thermal", "vehicles", "bounds", "stability", "speed")
-WITH_BOUNDS = ("ampds2", "pecan661", "redd", "injected", "simulated")
-
-
-class Sets:
-    """The sets, each loaded once; a rate is made when it is asked for."""
-
-    def __init__(self, rates: Sequence[int] | None, parts: tuple[str, ...]) -> None:
-        self._rates = rates
-        self.parts = parts
-        self._homes: dict[str, list[LabelledHome]] = {}
-        self._shares: dict[str, Shares] = {}
-
-    def homes(self, dataset: str) -> list[LabelledHome]:
-        """Return a set's homes at its own interval, checked."""
-        if dataset not in self._homes:
-            self._homes[dataset] = load(dataset)
-            check_labels(self._homes[dataset])
-        return self._homes[dataset]
-
-    def rates(self, dataset: str) -> list[tuple[int, list[LabelledHome]]]:
-        """Return a set's homes at each interval that was asked for [min]."""
-        chosen = [rate for rate in DATASETS[dataset][1] if self._rates is None or rate in self._rates]
-        return [(rate, at_rate(self.homes(dataset), rate)) for rate in chosen]
-
-    def others(self, dataset: str) -> list[Shares]:
-        """Return what the other sets teach; variants of a house are no other set."""
-        taught = []
-        for name in TEACHERS:
-            if name != dataset.partition("-")[0]:
-                try:
-                    self._shares.setdefault(name, teach(self.homes(name)))
-                except Absent:
-                    continue
-                taught.append(self._shares[name])
-        return taught
-
-
-def set_text(sets: Sets, dataset: str) -> str:
-    methods = (*METHODS, NO_LIST, OWN_MEAN)
-    others = sets.others(dataset)
-    by_rate = {rate: score(homes, methods=methods, others=others) for rate, homes in sets.rates(dataset)}
-    return (
-        report.set_section(by_rate, note=f"Split: {SAID[dataset]}.", parts=sets.parts)
-        if by_rate
-        else "No such interval.\n"
-    )
-
-
-def vehicles_text(sets: Sets) -> str:
-    rows, alarms = [], []
-    for dataset in WITH_VEHICLES:
-        try:
-            rates = sets.rates(dataset)
-        except Absent as absent:
-            rows.append([dataset, f"skipped: {absent}", *[""] * (len(report.VEHICLE_HEAD) - 2)])
-            continue
-        for rate, homes in rates:
-            own = [home for home in homes if home.sessions]
-            for said in SAYINGS:
-                for part in sets.parts:
-                    one = charging(own, said, part)
-                    if one.home_months:
-                        rows.append(report.vehicle_rows(dataset, rate, said, part, one))
-    for dataset in WITHOUT_VEHICLES:
-        try:
-            rates = sets.rates(dataset)
-        except Absent as absent:
-            alarms.append([dataset, f"skipped: {absent}", *[""] * (len(report.ALARM_HEAD) - 2)])
-            continue
-        for rate, homes in rates:
-            for part in (*sets.parts, *([None] if len(sets.parts) > 1 else [])):
-                alarms.append(report.alarm_row(dataset, rate, part or "all", false_alarms(homes, part)))  # noqa: PERF401
-    return (
-        f"{report.table(report.VEHICLE_HEAD, rows)}\nVehicles reported in homes that gave no list and have none, "
-        f"as far as is known:\n\n{report.table(report.ALARM_HEAD, alarms)}"
-    )
-
-
-def stability_text(sets: Sets) -> str:
-    rows = []
-    for dataset in STABLE:
-        try:
-            rows += [report.stability_row(dataset, rate, homes) for rate, homes in sets.rates(dataset)]
-        except Absent as absent:
-            rows.append([dataset, f"skipped: {absent}", *[""] * (len(report.STABLE_HEAD) - 2)])
-    agreement = []
-    for dataset in SEVERAL_RATES:
-        try:
-            agreement += report.agreement_rows(dataset, sets.rates(dataset))
-        except Absent as absent:
-            agreement.append([dataset, f"skipped: {absent}", *[""] * (len(report.AGREE_HEAD) - 2)])
-    return (
-        f"{report.table(report.STABLE_HEAD, rows)}\nThe same home at a longer interval, 1 - sum abs(p - q) / 2 over "
-        f"the shares of the classes in a month:\n\n{report.table(report.AGREE_HEAD, agreement)}"
-    )
-
-
-def bounds_text(sets: Sets) -> str:
-    rows = []
-    for dataset in WITH_BOUNDS:
-        try:
-            rates = sets.rates(dataset)
-        except Absent as absent:
-            rows.append([dataset, f"skipped: {absent}", *[""] * (len(report.BOUNDS_HEAD) - 2)])
-            continue
-        for rate, homes in rates:
-            if rate == (30 if 30 in DATASETS[dataset][1] else DATASETS[dataset][1][0]):
-                rows += report.bounds_rows(dataset, rate, homes, sets.parts)
-    return report.table(report.BOUNDS_HEAD, rows)
+TARGETS = "targets"
+"""The section that is made of all others, in a run of all."""
 
 
 def main() -> None:
@@ -147,30 +28,33 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.peers:
         sys.path.extend(chosen.peers)  # after our own packages, which stay as they are
-    names = chosen.sections or [name for name in SECTIONS if name != "speed" or chosen.speed]
+    names = chosen.sections or [name for name in SECTIONS if name != "speed"]
     if unknown := set(names) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     if chosen.speed and "speed" not in names:
         names.append("speed")
-    sets = Sets(chosen.rates, (TUNE,) if chosen.tune else (REPORT, TUNE))
-    makers: dict[str, Callable[[], str]] = {
-        "thermal": lambda: report.table(thermal.HEAD, thermal.rows()),
-        "vehicles": lambda: vehicles_text(sets),
-        "bounds": lambda: bounds_text(sets),
-        "stability": lambda: stability_text(sets),
-        "speed": speed.section,
-    }
+    writes = not (chosen.no_write or chosen.tune or chosen.rates)
+    card = Scorecard(chosen.rates, (TUNE,) if chosen.tune else (REPORT, TUNE))
     for name in names:
         started = time.perf_counter()
-        make = makers.get(name) or (lambda name=name: set_text(sets, name))
         try:
-            text = make()
+            text = card.section(name)
         except Absent as absent:
             print(f"## {name}\n\nskipped: {absent}\n", flush=True)
             continue
         print(f"## {name} ({time.perf_counter() - started:.1f} s)\n\n{text}", flush=True)
-        if not (chosen.no_write or chosen.tune or chosen.rates):
-            DOCUMENT.write_text(report.renewed(DOCUMENT.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+        if writes:
+            _renew(name, text)
+    if card.targets and not chosen.tune:
+        text = targets_text(card.targets)
+        print(f"## {TARGETS}\n\n{text}", flush=True)
+        if writes and set(names) == set(SECTIONS):
+            _renew(TARGETS, text)
+
+
+def _renew(name: str, text: str) -> None:
+    """Put a section in its place in the document."""
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(encoding="utf-8"), name, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

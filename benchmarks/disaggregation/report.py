@@ -43,11 +43,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
-def verdict(scored: Sequence[Scored], part: str) -> tuple[bool, str]:
-    """Return whether the model's TECA over home-months is above every competitor's, and the best of those."""
+def verdict(scored: Sequence[Scored], part: str) -> tuple[float, float, str]:
+    """Return the model's TECA over home-months, the best competitor's, and which one that is."""
     values = {method: tecas(scored, method, part)[0] for method in METHODS}
-    best = max((value, method) for method, value in values.items() if method != "wattloom")
-    return values["wattloom"] > best[0], f"{best[1]} {number(best[0])}"
+    best, name = max((value, method) for method, value in values.items() if method != "wattloom")
+    return values["wattloom"], best, name
 
 
 def has_days(scored: Sequence[Scored], part: str) -> bool:
@@ -66,13 +66,13 @@ def set_section(
     head = ["interval", "method", *(f"TECA of {by}s, {part}" for part in parts for by in ("month", "week", "day"))]
     rows = []
     for minutes, scored in by_rate.items():
-        met = verdict(scored, parts[0])[0]
+        own, best, _ = verdict(scored, parts[0])
         for method in SHOWN:
             if method not in scored[0].found_wh:
                 continue
             values = [number(value) for part in parts for value in tecas(scored, method, part)]
             if method == "wattloom":
-                values[0] = f"**{values[0]}** {'above' if met else 'not above'} the next three"
+                values[0] = f"**{values[0]}** {'above' if own > best else 'not above'} the next three"
             rows.append([f"{minutes} min", method, *values])
     minutes = 30 if 30 in by_rate else min(by_rate)
     scored = by_rate[minutes]
