@@ -144,7 +144,8 @@ def grouped(
     by : {'month', 'week', 'day'}
     part : {'report', 'tune'}
     """
-    found, truth = [], []
+    found: list[Floats] = []
+    truth: list[Floats] = []
     for home in scored:
         keep = home.is_report == (part == REPORT)
         day = home.day[keep]

@@ -138,13 +138,13 @@ class Scorecard:
                         rows.append(report.vehicle_rows(dataset, rate, said, part, one))
                         if (dataset, rate, part) == ("pecan661", 15, REPORT):
                             self._aim_at_charging(said, one.monthly_error, one.events.f1)
-        whole = [None] if len(self._parts) > 1 else []
+        parts: list[str | None] = [*self._parts, *([None] if len(self._parts) > 1 else [])]
         for dataset, rates in self._each(WITHOUT_VEHICLES, report.ALARM_HEAD, alarms):
             for rate, homes in rates:
-                for part in (*self._parts, *whole):
-                    found = false_alarms(homes, part)
-                    alarms.append(report.alarm_row(dataset, rate, part or "all", found))
-                    if part is None:
+                for one_part in parts:
+                    found = false_alarms(homes, one_part)
+                    alarms.append(report.alarm_row(dataset, rate, one_part or "all", found))
+                    if one_part is None:
                         most = MOST_ALARMS.get(dataset, 0.0)
                         self.targets.append(
                             Row(
