@@ -234,7 +234,7 @@ def test_runs_are_shared_out_among_what_is_owned():
         odds, energy_wh = np.zeros((1, activities.N_COMPONENTS)), np.zeros(1)
         rates, class_wh, variance = np.zeros(activities.N_COMPONENTS), np.zeros(N_CLASSES), np.zeros(N_CLASSES)
         activities.set_rates(home, rates)
-        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds)
+        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds, rates)
         activities.share_runs(odds, energy_wh, n_runs, 1.0, rates, class_wh, variance)
         return class_wh
 
