@@ -70,7 +70,8 @@ def test_days_mostly_without_measurement_teach_no_standby():
 
 def test_an_hourly_least_power_holds_most_of_a_fridge():
     assert fridge_share(900.0) == fridge_share(60.0) == 0
-    assert fridge_share(3600.0) == fridge_share(7200.0) == 0.7
+    assert fridge_share(3600.0) == fridge_share(7200.0) == 0.8
+    assert fridge_share(2700.0) == pytest.approx(0.43)
     assert levels(days(0), days(30), fridge_w=21.0)[0] == pytest.approx(79)
 
 
