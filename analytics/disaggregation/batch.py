@@ -1,18 +1,18 @@
 """What the stages of the disaggregation take and give: homes as compressed rows, energy per interval."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from analytics.calendar import SECOND_US
+from analytics.disaggregation.classes import CLASSES
 from analytics.disaggregation.households import Household
 from analytics.disaggregation.places import Places
-from analytics.disaggregation.statistics import Statistics
+from analytics.disaggregation.statistics import HISTORY_DAYS, N_COLUMNS, Statistics
 from analytics.errors import BrokenContractError
 from analytics.kernels.checks import require_array, require_offsets
-from analytics.kernels.standby import daily_statistics
+
+__all__ = ["CLASSES", "Cycles", "DisaggregationBatch", "HomesBatch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,11 @@ class HomesBatch:
     place: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
+        require_array("start_us", self.start_us, np.int64)
+        require_array("duration_s", self.duration_s, np.int32, self.start_us.size)
+        require_array("energy_uwh", self.energy_uwh, np.int64, self.start_us.size)
+        require_array("is_valid", self.is_valid, np.bool_, self.start_us.size)
+        require_array("day_edges_us", self.day_edges_us, np.int64)
         require_offsets("offsets", self.offsets, self.start_us.size)
         require_offsets("edge_offsets", self.edge_offsets, self.day_edges_us.size)
         require_array("first_day", self.first_day, np.int64, self.n_homes)
@@ -84,6 +89,14 @@ class HomesBatch:
             raise BrokenContractError("each home has a household and a row of history offsets")
         if self.edge_offsets.size != self.offsets.size:
             raise BrokenContractError("offsets and edge_offsets are of the same homes")
+        if np.any(np.diff(self.edge_offsets) < 1):
+            raise BrokenContractError("each home has at least one day edge")
+        if self.history.dtype != np.uint16 or self.history.shape[1:] != (N_COLUMNS,):
+            raise BrokenContractError(f"history: rows of {N_COLUMNS} uint16 are needed")
+        if np.any(np.diff(self.history_offsets) > HISTORY_DAYS):
+            raise BrokenContractError(f"a home has at most {HISTORY_DAYS} days of history")
+        if self.n_homes and not (self.place.min() >= 0 and self.place.max() < self.places.latitude.size):
+            raise BrokenContractError("place: a row of places is needed")
         if np.any(self.n_context_days < 0) or np.any(self.n_context_days > np.diff(self.day_offsets)):
             raise BrokenContractError("n_context_days lies between 0 and the days of the home")
 
@@ -109,22 +122,6 @@ class HomesBatch:
         """Home `i` has the target days `target_offsets[i]:target_offsets[i + 1]`."""
         n_target = np.diff(self.day_offsets) - self.n_context_days
         return np.concatenate(([0], np.cumsum(n_target))).astype(np.int64)
-
-
-CLASSES = (
-    "boiler",
-    "cooking",
-    "cooling",
-    "electric_vehicle",
-    "fridge",
-    "heating",
-    "lights",
-    "others",
-    "standby",
-    "washing",
-)
-"""Appliance classes, the columns of every result. A home without an appliance list shows `cooking` and
-`heating` together as `cooking_heating`, which is done where results are printed and stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +160,11 @@ class DisaggregationBatch:
     target_offsets : ndarray of int64, shape (h + 1,)
         Home `i` has the target days `target_offsets[i]:target_offsets[i + 1]`.
     total_mwh : ndarray of int64, shape (d,), [mWh]
-    parts_mwh : ndarray of int64, shape (d, len(CLASSES)), [mWh]
+    parts_mwh : ndarray of int64, shape (d, N_CLASSES), [mWh]
         Never negative; each row sums to its total exactly.
-    confidence : ndarray of float64, shape (h, len(CLASSES))
+    confidence : ndarray of float64, shape (h, N_CLASSES)
         In [0, 1].
-    lower_mwh, upper_mwh : ndarray of int64, shape (h, len(CLASSES)), [mWh]
+    lower_mwh, upper_mwh : ndarray of int64, shape (h, N_CLASSES), [mWh]
         The target days' energy of the class lies between them with about 80 % probability;
         `0 <= lower <= sum of parts <= upper <= sum of totals`.
     valid_s, expected_s : ndarray of int64, shape (d,), [s]
@@ -188,88 +185,3 @@ class DisaggregationBatch:
     expected_s: npt.NDArray[np.int64]
     cycles: Cycles
     statistics: Statistics
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeasuredDays:
-    """Stage 0, quality: what was measured on each day, context included; gaps are never imputed.
-
-    Parameters
-    ----------
-    total_uwh : ndarray of int64, shape (days,), [µWh]
-        Estimated intervals included.
-    valid_s, expected_s : ndarray of int64, shape (days,), [s]
-        Validly measured time, at most the length of the local day, and that length.
-    minimum_w : ndarray of float64, shape (days,), [W]
-        Least valid power; infinite without any.
-    resolution_s : ndarray of float64, shape (h,), [s]
-        Mean length of a home's valid intervals; 0 without any.
-    """
-
-    total_uwh: npt.NDArray[np.int64]
-    valid_s: npt.NDArray[np.int64]
-    expected_s: npt.NDArray[np.int64]
-    minimum_w: npt.NDArray[np.float64]
-    resolution_s: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageEnergy:
-    """What one stage found: energy of its class per interval and day, and how sure it is.
-
-    Parameters
-    ----------
-    appliance : str
-    interval_uwh : ndarray of int64, shape (n,), [µWh]
-        Between 0 and the residual the stage was given.
-    day_uwh : ndarray of int64, shape (days,), [µWh]
-        The sums of `interval_uwh` over the local days, context included.
-    day_variance_wh2 : ndarray of float64, shape (days,), [Wh²]
-    """
-
-    appliance: str
-    interval_uwh: npt.NDArray[np.int64]
-    day_uwh: npt.NDArray[np.int64]
-    day_variance_wh2: npt.NDArray[np.float64]
-
-
-Stage = Callable[[HomesBatch, MeasuredDays, npt.NDArray[np.int64]], StageEnergy]
-"""A stage reads the batch, its measured days and the residual of the stages before it [µWh]."""
-
-
-def measure_days(batch: HomesBatch) -> MeasuredDays:
-    """Return what was measured on each day of each home.
-
-    Raises
-    ------
-    BrokenContractError
-        A home's intervals are not in order, or an array has another dtype or shape.
-    """
-    total_uwh, valid_s, n_valid, minimum_w = daily_statistics(
-        offsets=batch.offsets,
-        start_us=batch.start_us,
-        duration_s=batch.duration_s,
-        energy_uwh=batch.energy_uwh,
-        is_valid=batch.is_valid,
-        edge_offsets=batch.edge_offsets,
-        edges_us=batch.day_edges_us,
-    )
-    is_last_edge = np.zeros(batch.day_edges_us.size, dtype=np.bool_)
-    is_last_edge[batch.edge_offsets[1:] - 1] = True
-    lengths_us = np.diff(batch.day_edges_us, append=0)[~is_last_edge]
-    home_valid_s = sum_rows(batch.day_offsets, valid_s)
-    home_n_valid = sum_rows(batch.day_offsets, n_valid)
-    expected_s = lengths_us // SECOND_US
-    return MeasuredDays(
-        total_uwh=total_uwh,
-        valid_s=np.minimum(valid_s, expected_s),
-        expected_s=expected_s,
-        minimum_w=minimum_w,
-        resolution_s=home_valid_s / np.maximum(home_n_valid, 1),
-    )
-
-
-def sum_rows(offsets: npt.NDArray[np.int64], amounts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the exact sum of each row of integers, 0 for an empty one."""
-    running = np.concatenate(([0], np.cumsum(amounts))).astype(np.int64)
-    return running[offsets[1:]] - running[offsets[:-1]]

@@ -118,7 +118,7 @@ def household_of(
     }
     if appliances is None:
         return Household(**described)
-    counts: dict[str, int] = {}
+    counts: dict[str, Any] = {}
     fridges = [0] * len(FRIDGE_TYPES)
     wattages: list[float] = []
     for appliance in appliances:
@@ -152,7 +152,10 @@ def _names(key: str, appliance: Mapping[str, Any]) -> list[str]:
     if key in _COUNTED:
         return [_COUNTED[key]]
     if key == "AC":
-        return [*(["cools"] if usage != "WINTER" else []), *(["heats_by_ac"] if usage in {"WINTER", "BOTH"} else [])]
+        return [
+            *(["cools"] if usage != "WINTER" else []),
+            *(["heats_by_ac"] if usage in {"WINTER", "BOTH"} else []),
+        ]
     if key == "ELECTRIC_BOILER":
         names = ["heats_by_boiler"] if usage in {"SPACE_HEATING", "BOTH"} else []
         if usage != "SPACE_HEATING":
@@ -164,9 +167,8 @@ def _names(key: str, appliance: Mapping[str, Any]) -> list[str]:
         return ["heats", *(["heat_pumps"] if appliance.get("type") == "HEAT_PUMP" else [])]
     if key == "GAS_HEATING":
         return ["has_gas_heating", *(["heats"] if appliance.get("any_electric_heater") is True else [])]
-    if key == "ELECTRIC_OVEN":
-        return ["microwaves" if appliance.get("type") == "MICROWAVE" else "ovens"]
-    return ["others"]
+    is_microwave = appliance.get("type") == "MICROWAVE"
+    return ["microwaves" if is_microwave else "ovens"] if key == "ELECTRIC_OVEN" else ["others"]
 
 
 def _whole(value: Any) -> int | None:

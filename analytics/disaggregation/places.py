@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analytics.climate import normal_temperature_c
 from analytics.errors import BrokenContractError
 
 HOUR_US = 3_600_000_000
@@ -68,4 +69,22 @@ def places_of(
     BrokenContractError
         `celsius` is not one row per place and one column per hour.
     """
-    raise NotImplementedError
+    hours_us = np.arange(start_us // HOUR_US, -(-end_us // HOUR_US), dtype=np.int64) * HOUR_US
+    latitude, longitude = np.array(coordinates, dtype=np.float64).reshape(-1, 2).T.copy()
+    shape = (latitude.size, hours_us.size)
+    known = np.full(shape, np.nan) if celsius is None else celsius
+    if known.shape != shape:
+        raise BrokenContractError(f"celsius: {shape} places and hours are needed, not {known.shape}")
+    is_measured = np.isfinite(known)
+    filled = known.copy()
+    for place, (north, east) in enumerate(zip(latitude.tolist(), longitude.tolist(), strict=True)):
+        missing = ~is_measured[place]
+        if missing.any():
+            filled[place, missing] = normal_temperature_c(hours_us[missing], north, east)
+    return Places(
+        first_hour_us=int(hours_us[0]) if hours_us.size else start_us // HOUR_US * HOUR_US,
+        celsius=filled,
+        is_measured=is_measured,
+        latitude=latitude,
+        longitude=longitude,
+    )

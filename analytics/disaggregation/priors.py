@@ -26,6 +26,3 @@ disturbed by a night of use, so a full week counts 0.7 and a single day 0.25."""
 MIN_DAY_COVERAGE = 0.5
 """Share of a day that must be validly measured for its least power to be the day's. Own choice: with
 less, the quiet hours of the night may be among the missing."""
-
-OTHERS = "others"
-"""The class of energy no stage claims."""

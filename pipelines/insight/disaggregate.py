@@ -15,8 +15,11 @@ import psycopg
 import sqlalchemy as sa
 
 from analytics.calendar import SECOND_US, day_edges_us, from_us, month_range
-from analytics.disaggregation.batch import HomesBatch
-from analytics.disaggregation.model import DisaggregationBatch, disaggregate
+from analytics.disaggregation.batch import CLASSES, DisaggregationBatch, HomesBatch
+from analytics.disaggregation.households import Household
+from analytics.disaggregation.model import disaggregate
+from analytics.disaggregation.places import places_of
+from analytics.disaggregation.statistics import N_COLUMNS
 from analytics.quality import counts_mask, profile_mask
 from analytics.series import Direction
 from pipelines import clock
@@ -26,8 +29,9 @@ from pipelines.insight.due import measured_devices
 from pipelines.insight.work import batches, lock_devices
 from pipelines.insight.zones import zones_of_devices
 
-CONTEXT_DAYS = 91
+CONTEXT_DAYS = 1
 _HOMES_AT_ONCE = 100
+_SOMEWHERE = (50.0, 10.0)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -152,6 +156,13 @@ def _read_homes(
         day_edges_us=np.concatenate(edges),
         first_day=np.full(len(homes), first_day.toordinal() - _EPOCH_ORDINAL, dtype=np.int64),
         n_context_days=np.full(len(homes), CONTEXT_DAYS, dtype=np.int64),
+        history_offsets=np.zeros(len(homes) + 1, dtype=np.int64),
+        history=np.zeros((0, N_COLUMNS), dtype=np.uint16),
+        households=(Household(),) * len(homes),
+        places=places_of(
+            [_SOMEWHERE], start_us=int(min(e[0] for e in edges)), end_us=int(max(e[-1] for e in edges))
+        ),
+        place=np.zeros(len(homes), dtype=np.int64),
     )
 
 
@@ -199,7 +210,7 @@ def _store(
         length_s = np.diff(day_edges_us(span.first, last - first, zones[home])) // SECOND_US
         # A day without any interval would have had as many as the home's usual interval fits.
         wanted = np.where(measured.expected[n] >= 0, measured.expected[n], length_s // measured.usual_s[n])
-        confidence = {key: round(float(result.confidence[n, k]), 4) for k, key in enumerate(result.appliances)}
+        confidence = {key: round(float(result.confidence[n, k]), 4) for k, key in enumerate(CLASSES)}
         inputs = {"context_days": CONTEXT_DAYS, "changes": changes}
         counts = int(wanted.sum()), int(measured.valid[n].sum())
         documents = json.dumps(inputs), json.dumps(confidence)
@@ -217,7 +228,7 @@ def _store(
                     int(measured.valid[n, d]),
                 )
             )
-            parts += [(home, day, key, int(result.parts_mwh[row, k])) for k, key in enumerate(result.appliances)]
+            parts += [(home, day, key, int(result.parts_mwh[row, k])) for k, key in enumerate(CLASSES)]
     cursor.executemany(
         "INSERT INTO wattloom.disaggregation_run (device_id, month, model_version, computed_at, timezone,"
         " expected_intervals, valid_intervals, inputs, confidence) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"

@@ -71,11 +71,6 @@ class Timeline:
         return int(self.edges.size) - 1
 
     @property
-    def minutes(self) -> Floats:
-        """Minutes from the epoch, UTC."""
-        return self.start_us / MINUTE_US + np.arange(self.n, dtype=np.float64)
-
-    @property
     def is_weekend(self) -> Flags:
         """Saturdays and Sundays among the days."""
         return (self.first_day.toordinal() + np.arange(self.n_days) + 6) % 7 >= 5

@@ -1,6 +1,6 @@
 """The parts of the simulation against physics and naive reckoning: sun, clock, dice, blocks, rooms, tanks."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.calendar import from_us, to_us
-from pipelines.simulators.climate import Weather, normal_c, sun_elevation_deg, weather
+from analytics.calendar import from_us
+from analytics.climate import normal_day_c
+from pipelines.simulators.climate import Weather, weather
 from pipelines.simulators.homes import Boiler
 from pipelines.simulators.thermal import Zone, boiler_power_w, thermostat
 from pipelines.simulators.timeline import MINUTE_US, DayDice, PowerTrace, Stream, timeline
@@ -17,49 +18,11 @@ from pipelines.simulators.timeline import MINUTE_US, DayDice, PowerTrace, Stream
 ZONES = ["Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu"]
 
 
-def minutes_of(start, n):
-    return to_us(start) / MINUTE_US + np.arange(n, dtype=np.float64)
-
-
-@pytest.mark.parametrize(
-    ("day", "declination"),
-    [(date(2024, 6, 20), 23.44), (date(2024, 12, 21), -23.44), (date(2024, 3, 20), 0.15)],
-)
-@pytest.mark.parametrize("latitude", [51.51, 22.57, -33.9])
-def test_the_sun_culminates_at_its_declination(day, declination, latitude):
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-    elevation = sun_elevation_deg(minutes_of(start, 1440), latitude, 0.0)
-
-    assert elevation.max() == pytest.approx(90 - abs(latitude - declination), abs=0.05)
-
-
-def test_the_sun_culminates_when_the_equation_of_time_says():
-    # London, 20 June: 0.5 min of longitude west and 1.7 min of the equation of time after noon.
-    start = datetime(2024, 6, 20, tzinfo=UTC)
-
-    elevation = sun_elevation_deg(minutes_of(start, 1440), 51.51, -0.13)
-
-    assert np.argmax(elevation) == pytest.approx(12 * 60 + 2.2, abs=1.5)
-
-
-def test_the_sun_stays_down_in_the_polar_night():
-    assert sun_elevation_deg(minutes_of(datetime(2024, 12, 21, tzinfo=UTC), 1440), 69.6, 18.9).max() < 0
-
-
-def test_the_south_is_warm_when_the_north_is_cold():
-    january = minutes_of(datetime(2024, 1, 20, tzinfo=UTC), 1)
-    july = minutes_of(datetime(2024, 7, 20, tzinfo=UTC), 1)
-
-    assert normal_c(january, 50.0)[0] < 6
-    assert normal_c(july, 50.0)[0] > 17
-    assert normal_c(january, -50.0)[0] == pytest.approx(normal_c(july, 50.0)[0], abs=0.1)
-
-
 def test_weather_wanders_around_the_normal():
     line = timeline(date(2020, 1, 1), date(2023, 12, 31), ZoneInfo("Europe/London"))
     sky = weather(line, latitude=51.51, longitude=-0.13, seed=5)
-    anomaly = (sky.outdoor_c - normal_c(line.minutes, 51.51))[720::1440]
+    instants = line.start_us + MINUTE_US * np.arange(line.n)
+    anomaly = (sky.outdoor_c - normal_day_c(instants, 51.51))[720::1440]
 
     assert sky.outdoor_c.mean() == pytest.approx(11.5, abs=0.7)
     assert 2.5 < anomaly.std() < 5.0

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analytics.disaggregation.batch import CLASSES
 from analytics.disaggregation.model import MODEL_VERSION, disaggregate
 from analytics.disaggregation.priors import FRIDGE_MEAN_W
+from analytics.disaggregation.statistics import day_statistics
 from analytics.errors import BrokenContractError
 from tests.unit.analytics.disaggregation.homes import batch_of, home
 
@@ -17,7 +19,7 @@ def with_evening_load(subject, *, extra_w=1500.0):
 
 
 def part(result, appliance):
-    return result.parts_mwh[:, result.appliances.index(appliance)]
+    return result.parts_mwh[:, CLASSES.index(appliance)]
 
 
 def assert_is_exact(result, *homes):
@@ -49,9 +51,8 @@ def test_a_constant_load_is_standby_at_quarter_hours():
     result = disaggregate(batch_of(subject))
 
     assert result.model_version == MODEL_VERSION
-    assert result.appliances == ("standby", "others")
-    assert part(result, "others").max() <= 1
-    assert result.confidence.tolist() == [[1.0, 1.0]]
+    assert part(result, "standby").tolist() == result.total_mwh.tolist()
+    assert result.confidence.tolist() == [[1.0] * len(CLASSES)]
 
 
 def test_an_hourly_least_power_still_holds_most_of_a_fridge():
@@ -72,11 +73,23 @@ def test_standby_is_the_level_below_the_loads():
     assert part(result, "others").sum() / 1000 / (30 * 24) == pytest.approx(375 + 100 - standby_w, abs=0.01)
 
 
+def days_before(subject, n_days, power_w):
+    """Let a home remember days of constant power."""
+    before = home(2023, 8, n_days=1, interval_s=900, power_w=power_w)
+    row = statistics_of(before)[0]
+    return replace(subject, history=np.tile(row, (n_days, 1)))
+
+
+def statistics_of(subject):
+    batch = batch_of(subject)
+    names = ("offsets", "start_us", "duration_s", "energy_uwh", "is_valid", "edge_offsets", "day_edges_us")
+    return day_statistics(**{name: getattr(batch, name) for name in names})
+
+
 def test_a_party_week_is_shrunk_towards_thirteen_weeks():
-    quiet = home(2023, 9, context_days=91, interval_s=900)
-    week = slice(-7 * 96 - 6 * 96, -6 * 96)  # Monday 18 to Sunday 24
+    quiet = days_before(home(2023, 9, interval_s=900), 91, 100.0)
     energy_uwh = quiet.energy_uwh.copy()
-    energy_uwh[week] *= 2
+    energy_uwh[17 * 96 : 24 * 96] *= 2  # Monday 18 to Sunday 24
 
     standby = part(disaggregate(batch_of(replace(quiet, energy_uwh=energy_uwh))), "standby")
 
@@ -85,17 +98,30 @@ def test_a_party_week_is_shrunk_towards_thirteen_weeks():
     assert standby[24] == 24 * 100_000
 
 
-def test_context_teaches_but_is_not_given():
-    subject = home(2023, 9, context_days=91, interval_s=900)
-    energy_uwh = subject.energy_uwh.copy()
-    energy_uwh[: 91 * 96] //= 2
+def test_history_teaches():
+    subject = days_before(home(2023, 9, interval_s=900), 91, 50.0)
 
-    result = disaggregate(batch_of(replace(subject, energy_uwh=energy_uwh)))
+    standby = part(disaggregate(batch_of(subject)), "standby")
 
-    assert result.total_mwh.size == 30
-    # Most days of the week of Friday 1 are context at 50 W; the next whole week at 100 W weighs 0.7.
-    assert part(result, "standby")[:3].tolist() == [24 * 50_000] * 3
-    assert part(result, "standby")[3:10].tolist() == [24 * 85_000] * 7
+    # Most days of the week of Friday 1 are history at 50 W; the next whole week at 100 W weighs 0.7.
+    assert standby[:3].tolist() == [24 * 50_000] * 3
+    assert standby[3:10].tolist() == [24 * 85_000] * 7
+
+
+def test_context_is_not_given_and_does_not_change_what_is_remembered():
+    subject = days_before(home(2023, 9, interval_s=900), 91, 50.0)
+    with_context = days_before(home(2023, 9, context_days=1, interval_s=900), 91, 50.0)
+
+    alone, together = disaggregate(batch_of(subject)), disaggregate(batch_of(with_context))
+
+    assert alone.parts_mwh.tolist() == together.parts_mwh.tolist()
+    assert alone.statistics.tolist() == together.statistics.tolist()
+
+
+def test_what_is_kept_of_the_days_is_what_their_intervals_alone_give():
+    subject = with_evening_load(home(2023, 9))
+
+    assert disaggregate(batch_of(subject)).statistics.tolist() == statistics_of(subject).tolist()
 
 
 def test_an_all_gap_month_gives_nothing_with_no_confidence():
@@ -110,8 +136,8 @@ def test_an_all_gap_month_gives_nothing_with_no_confidence():
 
     result = disaggregate(batch_of(empty))
 
-    assert result.parts_mwh.tolist() == [[0, 0]] * 31
-    assert result.confidence.tolist() == [[0.0, 0.0]]
+    assert not result.parts_mwh.any()
+    assert not result.confidence.any()
     assert result.valid_s.sum() == 0
 
 
@@ -119,7 +145,7 @@ def test_a_zero_home_is_zero_and_certain():
     result = disaggregate(batch_of(home(2023, 9, power_w=0.0)))
 
     assert result.parts_mwh.sum() == 0
-    assert result.confidence.tolist() == [[1.0, 1.0]]
+    assert np.all(result.confidence == 1.0)
 
 
 def test_a_one_day_month_is_disaggregated():
@@ -162,7 +188,7 @@ def test_estimated_intervals_count_in_the_total_and_teach_nothing():
     assert result.total_mwh[:5].tolist() == [240_000] * 5
     assert part(result, "standby")[:5].tolist() == [0] * 5
     assert part(result, "standby")[5:].min() >= 2_399_999
-    assert result.confidence[0, 0] == pytest.approx(25 / 30)
+    assert result.confidence[0, CLASSES.index("standby")] == pytest.approx(25 / 30)
 
 
 def test_standby_is_never_more_than_the_day_uses():
@@ -172,14 +198,14 @@ def test_standby_is_never_more_than_the_day_uses():
 
     result = disaggregate(batch_of(replace(subject, energy_uwh=energy_uwh)))
 
-    assert result.parts_mwh[10].tolist() == [600_000, 0]
+    assert part(result, "standby")[10] == result.total_mwh[10] == 600_000
 
 
 def test_no_home_gives_no_result():
     result = disaggregate(batch_of())
 
-    assert result.parts_mwh.shape == (0, 2)
-    assert result.confidence.shape == (0, 2)
+    assert result.parts_mwh.shape == (0, len(CLASSES))
+    assert result.confidence.shape == (0, len(CLASSES))
 
 
 def test_wrong_batches_are_our_bug():

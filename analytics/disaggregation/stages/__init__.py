@@ -1,0 +1,13 @@
+"""The stages of the disaggregation: compiled functions of one home on plain arrays.
+
+The driver (`analytics.disaggregation.kernel`) calls them in order for home after home. A stage reads the
+intervals of a home and what the stages before left of them (`residual_wh`), and writes the energy of its
+class per interval (`out_wh`, between 0 and the residual). It returns the variance of its month [Wh²].
+"""
+
+from pathlib import Path
+
+from analytics.kernels.compiling import compiler
+
+compiled = compiler(Path(__file__).resolve().parents[1])
+"""Decorator of every function of the package; a change of any module or prior compiles all anew."""

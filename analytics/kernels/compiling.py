@@ -1,0 +1,35 @@
+"""How kernels are compiled: to machine code that is kept on disk as long as the sources it was made from.
+
+Numba keeps compiled code as long as the module of a function is unchanged. A function that calls others, or
+reads constants of another module, would outlive a change there; so the code of a whole package has one stamp.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+
+def stamp_of(*folders: Path) -> str:
+    """Return a digest of every Python source below some folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def compiler(*folders: Path) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function; its cached code is as old as the folders' sources."""
+    stamp = stamp_of(*folders)
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
+        cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        if cache_file is not None:  # a folder that cannot be written has no cache
+            cache_file._source_stamp = stamp  # noqa: SLF001 - numba knows the stamp of one module only
+        return dispatcher
+
+    return compiled
