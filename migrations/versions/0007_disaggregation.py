@@ -143,7 +143,7 @@ CREATE TABLE wattloom.appliance_cycle (
 );
 """
 
-# The views of schema analyst are made anew at every migrate, by the text of the release; here they only stand in the way.
+# The views of schema analyst are made anew at every migrate; here they only stand in the way.
 FORGET_VIEWS = "DROP VIEW IF EXISTS analyst.appliance_daily, analyst.appliance_monthly, analyst.appliance_cycles"
 
 

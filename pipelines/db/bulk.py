@@ -19,7 +19,7 @@ from psycopg import sql
 from pipelines.errors import BrokenContract
 
 Array = npt.NDArray[Any]
-Column = Array | tuple[Array, Array] | str | Sequence[str]
+Column = Array | tuple[Array, Array] | str | list[str]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -64,7 +64,6 @@ _SEND = {
     "date": "date_send",
 }
 _NO_LIMIT = 2**63 - 1
-_VARYING = frozenset({"varchar", "varchar[]", "jsonb"})
 
 
 def _array_dtype(kind: str, size: int) -> np.dtype[Any]:
@@ -121,7 +120,7 @@ def _encode(columns: Sequence[Column], kinds: Sequence[str], first: int, last: i
     pieces: list[Array | list[bytes]] = []
     run: list[tuple[str, Column]] = []
     for kind, column in zip(kinds, columns, strict=True):
-        if isinstance(column, (list, tuple)) and kind in _VARYING:
+        if isinstance(column, list):
             pieces += [_encode_run(run, first, last, count=None if pieces else len(kinds))]
             texts = (_text(kind, text) for text in column[first:last])
             pieces += [[struct.pack(">i", len(text)) + text for text in texts]]
@@ -131,9 +130,7 @@ def _encode(columns: Sequence[Column], kinds: Sequence[str], first: int, last: i
     if not pieces:
         return _encode_run(run, first, last, count=len(kinds)).tobytes()
     pieces.append(_encode_run(run, first, last, count=None))
-    as_bytes = [
-        [row.tobytes() for row in piece] if isinstance(piece, np.ndarray) else piece for piece in pieces
-    ]
+    as_bytes = [[row.tobytes() for row in piece] if isinstance(piece, np.ndarray) else piece for piece in pieces]
     return b"".join(b"".join(row) for row in zip(*as_bytes, strict=True))
 
 
@@ -150,7 +147,9 @@ def _encode_run(columns: Sequence[tuple[str, Column]], first: int, last: int, *,
         target = rows[f"value{index}"]
         if isinstance(column, str):
             target[:] = np.void(_text(kind, column))
-        elif kind == "numeric":
+        elif isinstance(column, list):
+            raise BrokenContract("texts that differ from row to row are no run of fixed width")
+        elif isinstance(column, tuple):
             _fill_numeric(target, column[0][first:last], column[1][first:last])
         elif kind in _ELEMENTS:
             _fill_array(target, kind, column[first:last])

@@ -56,19 +56,16 @@ def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: da
         WITH measured AS (
             SELECT DISTINCT device_id, date_trunc('month', day::timestamp)::date AS month
             FROM wattloom.daily_energy
-            WHERE direction = %(direction)s AND day < %(this_month)s
+            WHERE direction = %(direction)s AND day >= %(oldest)s AND day < %(this_month)s
               AND (%(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s))
-              AND (day >= %(oldest)s OR EXISTS (
-                  SELECT FROM wattloom.disaggregation_run AS r
-                  WHERE r.device_id = daily_energy.device_id AND r.month = date_trunc('month', day::timestamp)::date))
             UNION
-            SELECT device_id, month FROM wattloom.disaggregation_run  -- its readings may all have been deleted
+            SELECT device_id, month FROM wattloom.disaggregation_month  -- its readings may all have been deleted
             WHERE %(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s)
         )
         SELECT m.month, m.device_id
         FROM measured AS m
-        LEFT JOIN wattloom.disaggregation_run AS r USING (device_id, month)
-        WHERE r.id IS NULL OR r.model_version <> %(model)s
+        LEFT JOIN wattloom.disaggregation_month AS r USING (device_id, month)
+        WHERE r.device_id IS NULL OR r.model_version <> %(model)s
            OR EXISTS (SELECT FROM wattloom.day_change AS c
                       WHERE c.device_id = m.device_id AND c.last_day >= m.month
                         AND c.first_day < (m.month + interval '1 month')::date)

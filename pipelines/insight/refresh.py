@@ -18,6 +18,7 @@ from analytics.series import Direction
 from pipelines.db.bulk import copy_in, copy_out
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.db.timescale import has_community_features
+from pipelines.insight.history import forget_statistics
 from pipelines.insight.work import (
     Change,
     Limits,
@@ -169,7 +170,8 @@ def _refresh_local_days(
     count = (local_date_of(from_us(last_us), zone) - first).days + 1
     edges = day_edges_us(first, count, zone)
     cursor = raw(connection).cursor()
-    span = {"device": device, "first": first, "last": first + timedelta(days=count - 1)}
+    last = first + timedelta(days=count - 1)
+    span = {"device": device, "first": first, "last": last}
     cursor.execute(
         "DELETE FROM wattloom.daily_energy WHERE device_id = %(device)s AND day BETWEEN %(first)s AND %(last)s",
         span,
@@ -205,6 +207,7 @@ def _refresh_local_days(
                 },
                 schema="wattloom",
             )
+    forget_statistics(connection, device, first, last)
     cursor.execute(
         "INSERT INTO wattloom.day_change (device_id, first_day, last_day) VALUES (%(device)s, %(first)s, %(last)s)",
         span,

@@ -87,25 +87,33 @@ def test_a_span_of_months_is_computed_whole(home: Device, settings: Settings):
 
 def test_another_model_version_makes_every_result_stale(world: World, home: Device, settings: Settings):
     compute(settings)
-    world.execute("UPDATE wattloom.disaggregation_run SET model_version = '0.0.1'")
+    world.execute("UPDATE wattloom.disaggregation_month SET model_version = '0.0.1'")
     assert due_of(world) == ["2024-03", "2024-04", "2024-05"]
+
+
+DAYS = """
+    SELECT r.month + d.n::integer - 1, d.energy_uwh, d.total_mwh,
+           (SELECT sum(p.energy_mwh)::bigint FROM unnest(r.parts_mwh) WITH ORDINALITY AS p (energy_mwh, n)
+            WHERE mod(p.n - d.n, cardinality(r.total_mwh)) = 0)
+    FROM wattloom.disaggregation_month AS r
+    CROSS JOIN LATERAL unnest(r.energy_uwh, r.total_mwh) WITH ORDINALITY AS d (energy_uwh, total_mwh, n) ORDER BY 1
+"""
+COUNTS = """
+    SELECT month, (SELECT sum(n) FROM unnest(expected_intervals) AS e (n)),
+           (SELECT sum(n) FROM unnest(valid_intervals) AS v (n)), timezone
+    FROM wattloom.disaggregation_month ORDER BY 1
+"""
 
 
 def test_classes_add_up_to_each_day_and_the_days_to_the_energy(world: World, home: Device, settings: Settings):
     compute(settings)
-    rows = world.rows(
-        "SELECT d.day, d.energy_uwh, d.total_mwh, sum(a.energy_mwh)::bigint, count(*) FROM wattloom.disaggregation_day"
-        " AS d JOIN wattloom.appliance_energy AS a USING (device_id, day) GROUP BY 1, 2, 3 ORDER BY 1"
-    )
+    rows = world.rows(DAYS)
     assert [row[0] for row in rows] == [date(2024, 3, 1) + timedelta(days=n) for n in range(92)]
-    assert all(total == parts for _, _, total, parts, _ in rows)
+    assert all(total == parts for _, _, total, parts in rows)
     short, usual = 23_000_000, 24_000_000
     assert [row[2] for row in rows] == [short if row[0] == date(2024, 3, 31) else usual for row in rows]
     assert [row[1] for row in rows] == [row[2] * 1000 for row in rows]
-    runs = world.rows(
-        "SELECT month, expected_intervals, valid_intervals, timezone FROM wattloom.disaggregation_run ORDER BY 1"
-    )
-    assert runs == [
+    assert world.rows(COUNTS) == [
         (date(2024, 3, 1), 743, 743, "Europe/London"),
         (date(2024, 4, 1), 720, 720, "Europe/London"),
         (date(2024, 5, 1), 744, 744, "Europe/London"),
@@ -116,14 +124,18 @@ def test_computing_again_gives_the_same_rows(world: World, home: Device, setting
     def stored() -> list:
         return [
             world.rows(f"SELECT * FROM wattloom.{table} ORDER BY 1, 2, 3")
-            for table in ("disaggregation_day", "appliance_energy")
+            for table in ("disaggregation_month", "appliance_cycle", "home_month_statistics")
         ]
 
+    clock.start_at(NOW)
     compute(settings)
     first = stored()
     compute(settings, month="2024-04")
-    assert stored() == first
-    assert world.rows("SELECT count(*) FROM wattloom.disaggregation_run") == [(3,)]
+    again = stored()
+    # All but the instant of the computation.
+    assert [row[:3] + row[4:] for row in again[0]] == [row[:3] + row[4:] for row in first[0]]
+    assert again[1:] == first[1:]
+    assert len(first[0]) == 3
 
 
 def test_a_week_computes_the_months_it_touches_that_have_ended(home: Device, settings: Settings):
@@ -139,12 +151,12 @@ def test_a_device_without_data_in_a_month_gets_no_run(world: World, home: Device
     world.work_off()
     compute(settings)
     compute(settings, month="2024-03", devices=[other.sensor_id])
-    runs = world.rows("SELECT month FROM wattloom.disaggregation_run WHERE device_id = :d", d=other.sensor_id)
+    runs = world.rows("SELECT month FROM wattloom.disaggregation_month WHERE device_id = :d", d=other.sensor_id)
     assert runs == [(date(2024, 5, 1),)]
     # Even where a plan was made before its readings went away.
     plan = {date(2024, 2, 1): [other.sensor_id, home.sensor_id]}
     disaggregation.disaggregate_months(world.engine, plan, default_zone="UTC")
-    february = world.rows("SELECT device_id FROM wattloom.disaggregation_run WHERE month = '2024-02-01'")
+    february = world.rows("SELECT device_id FROM wattloom.disaggregation_month WHERE month = '2024-02-01'")
     assert february == [(home.sensor_id,)]
 
 
@@ -154,9 +166,7 @@ def test_the_days_that_a_month_misses_are_expected_but_not_valid(world: World, s
     world.write((device, series, datetime(2024, 5, 2, tzinfo=UTC) + n * HOUR, 1) for n in range(48))
     world.work_off()
     compute(settings)
-    ((expected, valid),) = world.rows(
-        "SELECT expected_intervals, valid_intervals FROM wattloom.disaggregation_run"
-    )
+    ((_, expected, valid, _),) = world.rows(COUNTS)
     assert (expected, valid) == (744, 48)
 
 
@@ -172,10 +182,10 @@ def test_a_result_goes_when_all_its_readings_were_deleted(world: World, home: De
     )
     world.work_off()
     compute(settings)
-    months = world.rows("SELECT month FROM wattloom.disaggregation_run ORDER BY 1")
+    months = world.rows("SELECT month FROM wattloom.disaggregation_month ORDER BY 1")
     assert (date(2024, 5, 1),) not in months
     assert due_of(world) == []
-    assert world.rows("SELECT * FROM wattloom.appliance_energy WHERE day >= '2024-05-01'") == []
+    assert world.rows("SELECT * FROM wattloom.home_month_statistics WHERE month >= '2024-05-01'") == []
     assert (
         world.rows("SELECT * FROM wattloom.day_change WHERE last_day BETWEEN '2024-05-01' AND '2024-05-31'") == []
     )

@@ -1,12 +1,14 @@
 """Derived energy, local days and the results of disaggregation."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pipelines.db.tables.columns import at, key, number_id, table, text
 
 
-def _numbers(name: str, kind: type[sa.Integer | sa.REAL] = sa.BigInteger) -> sa.Column[object]:
+def _numbers(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.BigInteger) -> sa.Column[object]:
     """Return an array of numbers: one a day, a class, or a class and day."""
     return sa.Column(name, ARRAY(kind), nullable=False)
 
