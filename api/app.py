@@ -13,7 +13,7 @@ from api import docs, shapes
 from api.auth import client_tokens, jwt
 from api.auth.access import INTEGRATIONS, AnyRequest
 from api.erp import events as erp_events
-from api.insight import sensors
+from api.insight import metadata, sensors
 from api.metering import invocations, new_readings, readings
 from api.problems import answer
 from api.registry import routes as registry
@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None, engine: sa.Engine | None = None
             jwt.ROUTER,
             client_tokens.ROUTER,
             sensors.ROUTER,
+            metadata.ROUTER,
             registry.ROUTER,
             routes(INTEGRATION, "/v1/integrations", INTEGRATIONS),
             erp_events.ROUTER,

@@ -1,6 +1,8 @@
 """The OpenAPI 3.0 document, made from the same field dictionaries that check requests."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from api.auth import client_tokens, jwt
@@ -14,6 +16,7 @@ from pipelines.erp import events as erp_events
 from pipelines.erp import simulation
 from pipelines.erp.resources import INTEGRATION
 from pipelines.fields import Field, Kind
+from pipelines.household import fields as household
 from pipelines.metering import interfaces, readings, security_keys
 from pipelines.metering import resources as metering
 from pipelines.mqtt.resources import QUARANTINED
@@ -25,6 +28,8 @@ _FORMATS: dict[Kind, Schema] = {
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.INTEGER: {"type": "integer"},
     Kind.DECIMAL: {"type": "string", "format": "decimal"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.INTEGERS: {"type": "array", "items": {"type": "integer"}},
     Kind.UUID: {"type": "string", "format": "uuid"},
     Kind.UUIDS: {"type": "array", "items": {"type": "string", "format": "uuid"}, "uniqueItems": True},
     Kind.DATETIME: {"type": "string", "format": "date-time"},
@@ -45,18 +50,20 @@ _INTEGRATIONS: _Security = [{"Token": []}, {"JWT": []}, {"Bearer": []}]
 
 def field_schema(field: Field) -> Schema:
     """Return a field's limits as a schema."""
-    schema = dict(_FORMATS[field.kind])
+    schema = deepcopy(_FORMATS[field.kind])
     limits = {
         "minLength": field.min_length or None,
         "maxLength": field.max_length,
         "minimum": field.minimum,
         "maximum": field.maximum,
         "pattern": f"^{field.pattern}$" if field.pattern else None,
-        "description": field.doc or None,
     }
-    schema |= {name: limit for name, limit in limits.items() if limit is not None}
+    limited: Schema = schema.get("items", schema)
+    limited |= {name: limit for name, limit in limits.items() if limit is not None}
     if field.choices is not None:
-        schema["enum"] = [*field.choices, *([None] if field.nullable else [])]
+        limited["enum"] = [*field.choices, *([None] if field.nullable else [])]
+    if field.doc:
+        schema["description"] = field.doc
     if field.nullable:
         schema["nullable"] = True
     if field.read_only:
@@ -350,6 +357,52 @@ def _sensor_paths() -> dict[str, Schema]:
     }
 
 
+def _property_schema(kinds: Sequence[str], further: Sequence[Field] = ()) -> Schema:
+    fields = [replace(f, choices=tuple(kinds)) if f.name == "property_type" else f for f in household.PROPERTY]
+    schema = object_schema([*fields, *further])
+    if further:
+        schema["properties"]["people"]["items"] = object_schema(household.PERSON_GROUP)
+    return schema
+
+
+def _appliances_schema() -> Schema:
+    schema = object_schema(household.APPLIANCE_LIST)
+    schema["properties"]["appliances"]["items"] = {
+        "oneOf": [
+            object_schema((replace(household.KEY, choices=(key,)), household.AMOUNT, *further))
+            for key, further in household.APPLIANCES.items()
+        ]
+    }
+    return schema
+
+
+def _metadata_paths() -> dict[str, Schema]:
+    device = {"name": "device_id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    absent = _answer("Unknown device, or it was never set")
+    kept = _answer("Kept; the header Wattloom-Warning says what was ignored or is doubtful")
+
+    def document(what: str, shown: Schema, sent: Schema, *, may_be_absent: bool = True) -> Schema:
+        answers = {"200": _answer("OK", shown), "404": absent if may_be_absent else _answer("Unknown device")}
+        changed = {"204": kept, "400": _answer("The fields that are wrong, each with its place"), "404": _ABSENT}
+        return {
+            "parameters": [device],
+            "get": _operation(f"Read {what}", "Household", answers, security=_SENSORS),
+            "put": _operation(f"Set {what}", "Household", changed, security=_SENSORS, body=sent),
+        }
+
+    home = _property_schema((household.HOME,), household.HOME_ONLY)
+    others = [kind for kind in household.PROPERTY_TYPES if kind != household.HOME]
+    shown = {"oneOf": [home, _property_schema(others)]}
+    sent = {"oneOf": [home, _property_schema([*others, *household.PROPERTY_ALIASES])]}
+    listed, place = _appliances_schema(), object_schema(household.GEOLOCATION)
+    one = "/sensors/{device_id}/metadata"
+    return {
+        f"{one}/property": document("the property", shown, sent),
+        f"{one}/appliances": document("the list of appliances", listed, listed, may_be_absent=False),
+        f"{one}/geolocation": document("the place", place, place),
+    }
+
+
 def _erp_paths() -> dict[str, Schema]:
     tag, text = "ERP", {"type": "string"}
     objects: Schema = {"type": "array", "items": {"type": "object"}}
@@ -444,7 +497,7 @@ def document() -> Schema:
     paths |= _reading_paths() | _invocation_paths()
     paths |= resource_paths(accounts.ORGANIZATION, "/v1/organizations")
     paths |= resource_paths(accounts.MEMBERSHIP, "/v1/organizations/memberships")
-    paths |= _token_paths() | _sensor_paths() | registry_paths()
+    paths |= _token_paths() | _sensor_paths() | _metadata_paths() | registry_paths()
     paths |= resource_paths(INTEGRATION, "/v1/integrations", _INTEGRATIONS) | _erp_paths()
     paths["/_health/"] = {
         "get": _operation("Health", "Operations", {"200": _answer("The API and its database answer")}, security=[])

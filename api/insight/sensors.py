@@ -25,7 +25,14 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @contextmanager
-def _household(request: AnyRequest, device_id: str) -> Iterator[tuple[sa.Connection, Household]]:
+def opened_household(request: AnyRequest, device_id: str) -> Iterator[tuple[sa.Connection, Household]]:
+    """Open a unit of work on one of the caller's devices, which has sent at least one reading.
+
+    Raises
+    ------
+    Unauthorized, NotFound, Forbidden
+        No or wrong credentials; unknown, or another organization's; it has sent nothing yet.
+    """
     with authorised(request, SENSORS) as (connection, principal):
         sensor = shapes.identifier(device_id, integer=True)
         if not isinstance(sensor, int) or sensor > _HIGHEST_SENSOR:
@@ -75,7 +82,7 @@ def _answer(
     period: Callable[[AnyRequest], Period],
     shape: Callable[[PeriodResult, Period], dict[str, Any]],
 ) -> Response[bytes]:
-    with _household(request, device_id) as (connection, home):
+    with opened_household(request, device_id) as (connection, home):
         chosen = period(request)
         result = answers.stored_result(connection, home, chosen, clock.now())
     return shapes.json_response(answers.with_quality(shape(result, chosen), result))
@@ -91,7 +98,7 @@ def list_sensors(request: AnyRequest) -> Response[bytes]:
 @get("/{device_id:str}", name="sensor", sync_to_thread=True)
 def read_sensor(request: AnyRequest, device_id: str) -> Response[bytes]:
     """Return when a device was first and last heard of, and its zone."""
-    with _household(request, device_id) as (_, home):
+    with opened_household(request, device_id) as (_, home):
         pass
     return shapes.json_response(
         {

@@ -49,6 +49,9 @@ _TABLES = (
     "registry_import",
     "registry_import_verdict",
     "pseudonym_key",
+    "household",
+    "weather_place",
+    "weather_hourly",
 )
 
 REGISTRY_ROWS = {
@@ -62,12 +65,21 @@ REGISTRY_ROWS = {
 }
 
 
+METADATA = {
+    "property": {"property_type": "OFFICE", "power_generator_source": "NONE", "version": "1.0"},
+    "appliances": {"appliances": [{"key": "KETTLE", "amount": 1}], "version": "1.0"},
+    "geolocation": {"latitude": 51.5, "longitude": -0.1},
+}
+
+
 @pytest.fixture(scope="module")
 def victim(tenant: Tenant) -> Tenant:
     """An organization with a row of every kind."""
     home = tenant.home()
     tenant.deliver([home.named(), home.named(meter_device_name="staged-meter")])
     tenant.event(home)
+    for name, body in METADATA.items():
+        tenant.staff.put(f"/sensors/{home.meter['sensor_id']}/metadata/{name}", json=body).raise_for_status()
     for table, row in REGISTRY_ROWS.items():
         tenant.staff.made(f"/api/v1/in/{table}", row)
     rows = {name: collection.made(tenant) for name, collection in READABLE.items()}
@@ -161,6 +173,12 @@ def _bodies(path: str, victim: Tenant) -> list[Any]:
         "schedule": "daily",
         "meter_execution_type": "generic_lis200",
         "task_call": "set_time",
+        "property_type": "OFFICE",
+        "power_generator_source": "SOLAR",
+        "version": "1.0",
+        "appliances": [],
+        "latitude": 1.0,
+        "longitude": 1.0,
     }
     return [everything, {}]
 

@@ -32,6 +32,7 @@ from pipelines.db.tables.erp import (
     erp_reading,
     erp_request,
 )
+from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
     appliance_cycle,
     daily_energy,
@@ -94,6 +95,7 @@ __all__ = [
     "erp_reading",
     "erp_request",
     "home_month_statistics",
+    "household",
     "interval_energy",
     "metadata",
     "meter_device",
@@ -129,4 +131,6 @@ __all__ = [
     "source",
     "source_window",
     "staged_meter_reading",
+    "weather_hourly",
+    "weather_place",
 ]
