@@ -150,7 +150,7 @@ def _cycle_classes(request: AnyRequest) -> tuple[str, ...]:
 
 
 def _cycles(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
-    with _household(request, device_id) as (connection, home):
+    with opened_household(request, device_id) as (connection, home):
         chosen, classes = period(request), _cycle_classes(request)
         result = answers.stored_result(connection, home, chosen, clock.now())
         pieces = read_pieces(connection, home.sensor_id, chosen.days.first, chosen.days.last)
