@@ -36,7 +36,7 @@ from pipelines.insight import answers
 from pipelines.insight.due import months_before
 from pipelines.insight.history import HISTORY_MONTHS
 from pipelines.insight.results import days_of_cycles
-from pipelines.insight.surroundings import place_of_zone
+from pipelines.insight.surroundings import place_of_zone, site_of
 
 VEHICLE = ("electric_vehicle",)
 
@@ -165,7 +165,7 @@ def _disaggregate(measured: _Measured, facts: HomeFacts, month: date) -> tuple[H
 
 
 def _places(facts: HomeFacts, start_us: int, end_us: int) -> Places:
-    coordinates = facts.coordinates or place_of_zone(str(facts.zone))
+    coordinates = site_of(*(facts.coordinates or place_of_zone(str(facts.zone))))
     celsius = None
     if facts.temperatures is not None:
         first, last = start_us // HOUR_US, -(-end_us // HOUR_US)

@@ -1,18 +1,23 @@
 """What is known of homes beside their energy: their households, where they stand and how warm it was there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.disaggregation.households import Household
-from analytics.disaggregation.places import Places, places_of
+from analytics.disaggregation.households import Household, household_of
+from analytics.disaggregation.places import HOUR_US, Places, places_of
+from pipelines.db.engine import raw
+from pipelines.household.store import HouseholdDocuments, read_households
+from pipelines.weather.cells import cell_of
+from pipelines.weather.store import WeatherPlace, hourly_temperatures
 
 SOMEWHERE = (50.0, 10.0)
 """Coordinates of a home in a zone of no country (UTC, Etc/GMT-2): the middle of Europe [°]."""
@@ -33,15 +38,50 @@ def read_surroundings(
     connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], start_us: int, end_us: int
 ) -> Surroundings:
     """Return what is known of homes; temperatures cover ``[start_us, end_us)``."""
-    coordinates = [place_of_zone(str(zone)) for zone in zones]
-    distinct = sorted(set(coordinates))
+    documents = read_households(connection, homes)
+    sites, has_place = _sites(connection, homes, zones, documents)
+    distinct = sorted(set(sites))
+    row = {site: n for n, site in enumerate(distinct)}
+    first_us, last_us = start_us // HOUR_US * HOUR_US, -(-end_us // HOUR_US) * HOUR_US - HOUR_US
+    celsius = hourly_temperatures(connection, distinct, first_us, last_us)
     return Surroundings(
-        households=[Household() for _ in homes],
-        places=places_of(distinct, start_us=start_us, end_us=end_us),
-        place=np.array([distinct.index(one) for one in coordinates], dtype=np.int64),
-        has_place=np.zeros(len(homes), dtype=np.bool_),
-        versions=[{} for _ in homes],
+        households=[household_of(documents[home].property, documents[home].appliances) for home in homes],
+        places=places_of(
+            [(site.latitude, site.longitude) for site in distinct],
+            start_us=start_us,
+            end_us=end_us,
+            celsius=celsius,
+        ),
+        place=np.array([row[site] for site in sites], dtype=np.int64),
+        has_place=has_place,
+        versions=[{"household": documents[home].version} for home in homes],
     )
+
+
+def _sites(
+    connection: sa.Connection,
+    homes: Sequence[int],
+    zones: Sequence[ZoneInfo],
+    documents: Mapping[int, HouseholdDocuments],
+) -> tuple[list[WeatherPlace], npt.NDArray[np.bool_]]:
+    """Return where homes stand, as the weather is looked up, and which of them said so themselves."""
+    rows = raw(connection).execute(
+        "SELECT sensor_id, organization_id FROM wattloom.meter_device WHERE sensor_id = ANY(%s)", (list(homes),)
+    )
+    organizations: dict[int, UUID] = dict(rows.fetchall())
+    sites = []
+    for home, zone in zip(homes, zones, strict=True):
+        latitude, longitude = documents[home].latitude, documents[home].longitude
+        if latitude is None or longitude is None:
+            latitude, longitude = place_of_zone(str(zone))
+        sites.append(WeatherPlace(organizations[home], *site_of(latitude, longitude)))
+    return sites, np.array([documents[home].latitude is not None for home in homes], dtype=np.bool_)
+
+
+def site_of(latitude: float, longitude: float) -> tuple[float, float]:
+    """Return the middle of the weather's cell [°], in which all homes share temperatures and sun."""
+    cell = cell_of(latitude, longitude)
+    return float(cell.latitude), float(cell.longitude)
 
 
 @lru_cache(maxsize=1)
