@@ -65,6 +65,16 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _weather_url(value: str) -> str:
+    parts = urlsplit(value)
+    is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
+        raise ValueError(
+            "expected an address such as https://archive-api.open-meteo.com/v1/archive, without a query"
+        )
+    return value.rstrip("/") if parts.path.strip("/") else value.rstrip("/") + "/v1/archive"
+
+
 def _zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("expected an IANA time zone, such as Europe/Stockholm")
@@ -155,6 +165,11 @@ class Settings:
         "Verdicts of imports, and files that were imported from the folder, are kept this long [days]",
         _whole(1, 3650),
         90,
+    )
+    weather_url: str | None = _setting(
+        "Archive of hourly temperatures in Open-Meteo's format, asked by cells of 0.1 degrees; empty: nobody is asked",
+        _weather_url,
+        None,
     )
     mqtt_host: str = _setting("MQTT broker", _text, "127.0.0.1")
     mqtt_port: int | None = _setting("Its port; empty: 8883 with TLS, else 1883", _whole(1, 65_535), None)

@@ -322,6 +322,33 @@ def prune_imports(*, settings: Settings | None = None) -> Counts:
     return dropped.prune(engine, chosen)
 
 
+def load_weather(
+    *,
+    devices: Sequence[int] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    settings: Settings | None = None,
+) -> Counts:
+    """Ask the weather service for temperatures of homes whose place is known; nobody is asked unless one is set."""
+    from pipelines.weather import loading  # noqa: PLC0415 - no other step needs an HTTP client
+    from pipelines.weather.client import Archive  # noqa: PLC0415
+
+    chosen, engine = _open(settings)
+    asked = limits(devices, start, end)
+    if chosen.weather_url is None:
+        _LOG.info("WATTLOOM_WEATHER_URL is not set: no weather service is asked")
+        return {"places": 0, "requests": 0, "hours": 0}
+    with unit_of_work(engine) as connection:
+        wanted = loading.wanted_cells(
+            connection,
+            devices=devices,
+            start=asked.start if start is not None else None,
+            end=asked.end if end is not None else None,
+        )
+    with Archive(chosen.weather_url) as archive:
+        return loading.fetch(engine, archive, wanted)
+
+
 def replay_erp_events(*, settings: Settings | None = None) -> Counts:
     """Process again every event of an ERP that was left unprocessed or that failed on our side."""
     chosen, engine = _open(settings)

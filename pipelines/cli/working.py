@@ -21,6 +21,7 @@ STEPS: dict[str, frozenset[str]] = {
     "refresh": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-month": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-week": frozenset({"week", "devices"}),
+    "load-weather": frozenset({"start", "end", "devices"}),
     "import-dropped-files": frozenset(),
     "prune-imports": frozenset(),
     "replay-erp-events": frozenset(),

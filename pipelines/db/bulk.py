@@ -43,6 +43,7 @@ _FIXED: Mapping[str, np.dtype[Any]] = {
     "int2": np.dtype(">i2"),
     "int4": np.dtype(">i4"),
     "int8": np.dtype(">i8"),
+    "float4": np.dtype(">f4"),
     "timestamptz": np.dtype(">i8"),
     "date": np.dtype(">i4"),
     "numeric": _NUMERIC,
@@ -60,6 +61,7 @@ _SEND = {
     "int2": "int2send",
     "int4": "int4send",
     "int8": "int8send",
+    "float4": "float4send",
     "timestamptz": "timestamptz_send",
     "date": "date_send",
 }
@@ -215,7 +217,7 @@ def copy_out(
     query
         A SELECT that ends in ORDER BY, with the columns of ``kinds`` in order, none of them null.
     kinds
-        Column name -> int2, int4, int8, timestamptz (as int64 Unix microseconds) or date (days since 1970).
+        Column name -> int2, int4, int8, float4, timestamptz (as int64 Unix microseconds) or date (days since 1970).
 
     Raises
     ------

@@ -323,3 +323,17 @@ COMMENT ON COLUMN analyst.imports.refusal_code IS 'Why all of it was refused, on
 COMMENT ON COLUMN analyst.imports.refusal_detail IS 'The same in a sentence';
 COMMENT ON COLUMN analyst.imports.created_at IS 'When it began, UTC';
 COMMENT ON COLUMN analyst.imports.finished_at IS 'When it ended, UTC; null while it is under way';
+
+CREATE VIEW analyst.weather AS
+SELECT o.number AS organization_number, p.latitude, p.longitude, w.hour_at, w.temperature_c, w.source
+FROM wattloom.weather_hourly AS w
+JOIN wattloom.weather_place AS p ON p.id = w.place_id
+LEFT JOIN wattloom.organization AS o ON o.id = p.organization_id
+WHERE w.temperature_c IS NOT NULL;
+COMMENT ON VIEW analyst.weather IS 'One row per cell of 0.1 degrees, owner and hour: the temperature outside.';
+COMMENT ON COLUMN analyst.weather.organization_number IS 'Number of the organization whose temperatures these are; null where all share them';
+COMMENT ON COLUMN analyst.weather.latitude IS 'Middle of the cell [degrees north]';
+COMMENT ON COLUMN analyst.weather.longitude IS 'Middle of the cell [degrees east]';
+COMMENT ON COLUMN analyst.weather.hour_at IS 'Instant of the temperature, a whole hour, UTC';
+COMMENT ON COLUMN analyst.weather.temperature_c IS 'Temperature of the air [degrees Celsius]';
+COMMENT ON COLUMN analyst.weather.source IS 'measured; interpolated between measurements at most 3 hours apart; reanalysis of the weather service';

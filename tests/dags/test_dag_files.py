@@ -31,6 +31,7 @@ EXPECTED = {
     "disaggregate_monthly",
     "disaggregate_weekly",
     "import_dropped_files",
+    "load_weather",
     "maintenance",
     "promote_staged",
     "prune_imports",

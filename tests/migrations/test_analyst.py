@@ -26,6 +26,7 @@ VIEWS = {
     "customers",
     "registry_meters",
     "imports",
+    "weather",
 }
 
 
