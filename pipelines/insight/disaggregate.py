@@ -15,9 +15,11 @@ from analytics.disaggregation.columns import N_COLUMNS, Statistics
 from analytics.disaggregation.homes import CONTEXT_DAYS, HomeIntervals, month_batch, month_edges_us
 from analytics.disaggregation.model import disaggregate
 from analytics.disaggregation.months import warnings_of
+from analytics.disaggregation.places import HOUR_US
 from analytics.quality import Quality
 from pipelines import clock
 from pipelines.db.engine import raw, unit_of_work
+from pipelines.insight.changed_weather import month_hours, weather_digest
 from pipelines.insight.due import measured_devices, months_before
 from pipelines.insight.history import HISTORY_MONTHS, read_history, store_statistics
 from pipelines.insight.homes import MeasuredDays, read_days, read_intervals
@@ -79,13 +81,15 @@ def _disaggregate(
 ) -> Computed:
     edges = [month_edges_us(month, zone, CONTEXT_DAYS) for zone in zones]
     history_start = months_before(month, HISTORY_MONTHS)
+    first_hour_us, last_hour_us = month_hours(month)
     surroundings = read_surroundings(
         connection,
         homes,
         zones,
         min(int(month_edges_us(history_start, zone)[0]) for zone in set(zones)),
-        max(int(edge[-1]) for edge in edges),
+        max(last_hour_us + HOUR_US, *(int(edge[-1]) for edge in edges)),
     )
+    celsius = surroundings.month_celsius(first_hour_us, last_hour_us)
     history = read_history(connection, homes, zones, month)
     intervals = read_intervals(connection, homes, edges)
     days = read_days(connection, homes, zones, month)
@@ -105,12 +109,16 @@ def _disaggregate(
         has_list=np.array([household.has_appliance_list for household in surroundings.households]),
         days=days,
         result=disaggregate(batch),
-        inputs=_inputs(surroundings, history, intervals, days),
+        inputs=_inputs(surroundings, [weather_digest(row) for row in celsius], history, intervals, days),
     )
 
 
 def _inputs(
-    surroundings: Surroundings, history: Sequence[Statistics], intervals: HomeIntervals, days: MeasuredDays
+    surroundings: Surroundings,
+    digests: Sequence[int],
+    history: Sequence[Statistics],
+    intervals: HomeIntervals,
+    days: MeasuredDays,
 ) -> list[dict[str, Any]]:
     """Return the snapshot of each home: what its result was computed from, and what to tell of it."""
     has_export = days.has_export | intervals.has(Quality.NEGATIVE)
@@ -119,8 +127,9 @@ def _inputs(
     is_measured: npt.NDArray[np.bool_] = np.any(surroundings.places.is_measured, axis=1)
     has_temperatures = is_measured[surroundings.place]
     return [
-        version
-        | {
+        {
+            "household": surroundings.household_version[n],
+            "weather": digests[int(surroundings.place[n])],
             "history_days": len(history[n]),
             "warnings": warnings_of(
                 household,
@@ -132,7 +141,7 @@ def _inputs(
                 has_implausible=bool(has_implausible[n]),
             ),
         }
-        for n, (household, version) in enumerate(zip(surroundings.households, surroundings.versions, strict=True))
+        for n, household in enumerate(surroundings.households)
     ]
 
 

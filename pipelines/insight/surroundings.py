@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,19 +18,26 @@ from pipelines.household.store import HouseholdDocuments, read_households
 from pipelines.weather.cells import cell_of
 from pipelines.weather.store import WeatherPlace, hourly_temperatures
 
+UTC_ZONE = ZoneInfo("UTC")
 SOMEWHERE = (50.0, 10.0)
 """Coordinates of a home in a zone of no country (UTC, Etc/GMT-2): the middle of Europe [°]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Of homes, in their order; ``versions`` is what a result remembers of each to be told stale."""
+    """Of homes, in their order; a result remembers the version of its household and a digest of its weather."""
 
     households: Sequence[Household]
+    household_version: Sequence[int]
     places: Places
     place: npt.NDArray[np.int64]
     has_place: npt.NDArray[np.bool_]
-    versions: Sequence[dict[str, Any]]
+    celsius: npt.NDArray[np.float64]
+
+    def month_celsius(self, first_hour_us: int, last_hour_us: int) -> npt.NDArray[np.float64]:
+        """Return what is known of each place's temperatures from one whole hour to another, NaN where nothing is."""
+        first, last = ((at - self.places.first_hour_us) // HOUR_US for at in (first_hour_us, last_hour_us))
+        return self.celsius[:, first : last + 1]
 
 
 def read_surroundings(
@@ -39,7 +45,7 @@ def read_surroundings(
 ) -> Surroundings:
     """Return what is known of homes; temperatures cover ``[start_us, end_us)``."""
     documents = read_households(connection, homes)
-    sites, has_place = _sites(connection, homes, zones, documents)
+    sites, has_place = sites_of(connection, homes, zones, documents)
     distinct = sorted(set(sites))
     row = {site: n for n, site in enumerate(distinct)}
     first_us, last_us = start_us // HOUR_US * HOUR_US, -(-end_us // HOUR_US) * HOUR_US - HOUR_US
@@ -54,11 +60,12 @@ def read_surroundings(
         ),
         place=np.array([row[site] for site in sites], dtype=np.int64),
         has_place=has_place,
-        versions=[{"household": documents[home].version} for home in homes],
+        celsius=celsius,
+        household_version=[documents[home].version for home in homes],
     )
 
 
-def _sites(
+def sites_of(
     connection: sa.Connection,
     homes: Sequence[int],
     zones: Sequence[ZoneInfo],

@@ -2,13 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 
+from analytics.calendar import to_us
 from pipelines import clock, steps
 from pipelines.db.engine import unit_of_work
+from pipelines.household.store import write_appliances, write_place, write_property
 from pipelines.insight import disaggregate as disaggregation
 from pipelines.insight import due
 from pipelines.settings import Settings
+from pipelines.weather.cells import cell_of
+from pipelines.weather.store import Hours, Source, place_id, write_hours
 from tests.integration.world import Device, World
 
 HOUR = timedelta(hours=1)
@@ -189,3 +194,122 @@ def test_a_result_goes_when_all_its_readings_were_deleted(world: World, home: De
     assert (
         world.rows("SELECT * FROM wattloom.day_change WHERE last_day BETWEEN '2024-05-01' AND '2024-05-31'") == []
     )
+
+
+def months_of(world: World) -> list[str]:
+    rows = world.rows("SELECT month FROM wattloom.disaggregation_month ORDER BY 1")
+    return [f"{month:%Y-%m}" for (month,) in rows]
+
+
+def test_a_household_that_changes_makes_every_result_of_its_home_stale_and_the_same_again_none(
+    world: World, home: Device, settings: Settings
+):
+    compute(settings, start="2024-02-01", end="2024-06-01")
+    document = {"latitude": 51.5, "longitude": -0.1}
+    with unit_of_work(world.engine) as connection:
+        write_place(connection, home.sensor_id, document, NOW)
+    assert due_of(world) == ["2024-02", "2024-03", "2024-04", "2024-05"]
+    compute(settings)
+    assert due_of(world) == []
+    with unit_of_work(world.engine) as connection:
+        write_place(connection, home.sensor_id, document, NOW + HOUR)
+    assert due_of(world) == []
+
+
+def warm(world: World, celsius: float, at: datetime, place: tuple[float, float] = (51.5, -0.1)) -> None:
+    """Record the temperature of every hour of April near a place."""
+    first = to_us(datetime(2024, 4, 1, tzinfo=UTC))
+    hours = Hours(
+        hour_us=first + np.arange(30 * 24, dtype=np.int64) * 3_600_000_000,
+        temperature_c=np.full(30 * 24, celsius),
+        source=np.full(30 * 24, int(Source.MEASURED), dtype=np.int8),
+    )
+    with unit_of_work(world.engine) as connection:
+        write_hours(connection, place_id(connection, cell_of(*place), None), hours, at)
+
+
+def test_temperatures_that_become_known_or_change_make_the_results_of_their_months_stale(
+    world: World, home: Device, settings: Settings
+):
+    with unit_of_work(world.engine) as connection:
+        write_place(connection, home.sensor_id, {"latitude": 51.5, "longitude": -0.1}, NOW)
+    compute(settings)
+    clock.start_at(NOW + HOUR)
+    warm(world, 9.0, clock.now())
+    assert due_of(world) == ["2024-04"]
+    compute(settings)
+    assert due_of(world) == []
+    clock.start_at(NOW + 2 * HOUR)
+    warm(world, 9.0, clock.now())
+    warm(world, 25.0, clock.now(), place=(40.4, -3.7))
+    assert due_of(world) == []
+    warm(world, 10.0, clock.now())
+    assert due_of(world) == ["2024-04"]
+
+
+STATISTICS = "SELECT month, timezone, statistics_version, days FROM wattloom.home_month_statistics ORDER BY 1"
+
+
+def test_months_that_were_never_disaggregated_teach_by_statistics_made_on_the_way(
+    world: World, home: Device, settings: Settings
+):
+    compute(settings, month="2024-05")
+    made = world.rows(STATISTICS)
+    assert [f"{row[0]:%Y-%m}" for row in made] == [
+        "2023-12",
+        "2024-01",
+        "2024-02",
+        "2024-03",
+        "2024-04",
+        "2024-05",
+    ]
+    assert all(len(row[3]) < 1000 for row in made)
+    ((days,),) = world.rows("SELECT inputs -> 'history_days' FROM wattloom.disaggregation_month")
+    assert days == 31 + 31 + 29 + 31 + 30
+    compute(settings)
+    assert world.rows(STATISTICS) == made
+
+
+def test_a_correction_deletes_the_statistics_of_its_month_and_the_next_run_makes_them_anew(
+    world: World, home: Device, settings: Settings
+):
+    compute(settings, month="2024-05")
+    before = {row[0]: row[3] for row in world.rows(STATISTICS)}
+    correct(world, home, datetime(2024, 2, 10, 12, tzinfo=UTC), value=9)
+    february = date(2024, 2, 1)
+    assert february not in {row[0] for row in world.rows(STATISTICS)}
+    compute(settings, month="2024-05")
+    after = {row[0]: row[3] for row in world.rows(STATISTICS)}
+    assert after[february] != before[february]
+    assert {month for month in after if after[month] != before[month]} == {february}
+
+
+@pytest.mark.parametrize("change", ["timezone = 'Asia/Tokyo'", "statistics_version = 0"])
+def test_statistics_of_another_zone_or_version_are_made_anew(
+    world: World, home: Device, settings: Settings, change: str
+):
+    compute(settings, month="2024-05")
+    made = world.rows(STATISTICS)
+    world.execute(f"UPDATE wattloom.home_month_statistics SET {change} WHERE month < '2024-04-01'")
+    compute(settings, month="2024-05")
+    assert world.rows(STATISTICS) == made
+
+
+def test_what_makes_a_result_less_certain_is_kept_with_it(world: World, home: Device, settings: Settings):
+    with unit_of_work(world.engine) as connection:
+        write_property(connection, home.sensor_id, {"power_generator_source": "SOLAR"}, NOW)
+        write_appliances(connection, home.sensor_id, {"appliances": []}, NOW)
+    compute(settings, month="2024-05")
+    ((warnings, keys),) = world.rows("SELECT inputs -> 'warnings', appliances FROM wattloom.disaggregation_month")
+    assert warnings == ["generation", "no_place", "no_temperatures"]
+    assert {"cooking", "heating"} <= set(keys)
+    assert "cooking_heating" not in keys
+
+
+def test_months_come_in_the_order_of_time_so_that_each_knows_those_before_it(
+    world: World, home: Device, settings: Settings
+):
+    compute(settings, start="2024-01-01", end="2024-06-01")
+    rows = world.rows("SELECT inputs -> 'history_days' FROM wattloom.disaggregation_month ORDER BY month")
+    assert [days for (days,) in rows] == [31, 62, 91, 122, 152]
+    assert months_of(world) == ["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
