@@ -50,7 +50,7 @@ def rows_of_london(folder: Path) -> list[tuple[datetime, Decimal]]:
     rows = {}
     for _, at, kwh in frame.iter_rows():
         start = datetime.fromisoformat(at[:19]).replace(tzinfo=UTC)
-        if kwh[:1].isdigit() and start.month <= 6:
+        if kwh[:1].isdigit() and start < datetime(2013, 6, 30, 23, tzinfo=UTC):
             rows[start] = Decimal(kwh) * 1000
     return sorted(rows.items())
 
