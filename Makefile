@@ -4,7 +4,7 @@ UV     := .tools/bin/uv
 BIN    := .venv/bin
 STAMP  := .venv/.installed
 
-.PHONY: setup demo test check lint types imports oracle bench lock clean
+.PHONY: setup demo test check lint types imports oracle bench bench-disaggregation lock clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,9 @@ oracle: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-disaggregation: $(STAMP)
+	$(BIN)/python -m benchmarks.disaggregation --speed
 
 # Versions with hashes, and no address of where they come from.
 lock: $(UV)

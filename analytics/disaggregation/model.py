@@ -9,9 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from analytics.climate import sun_elevation_deg
 from analytics.disaggregation.batch import CLASSES, Cycles, DisaggregationBatch, HomesBatch
-from analytics.disaggregation.columns import N_COLUMNS
+from analytics.disaggregation.columns import HISTORY_DAYS, N_COLUMNS
 from analytics.disaggregation.kernel import Inputs, Outputs, disaggregate_homes
+from analytics.disaggregation.places import HOUR_US
+from analytics.disaggregation.stages.home import numbers_of
+from analytics.disaggregation.stages.season import fill_seasons
 from analytics.disaggregation.statistics import raise_fault
 from analytics.errors import BrokenContractError
 
@@ -19,6 +23,9 @@ __all__ = ["MODEL_VERSION", "DisaggregationBatch", "HomesBatch", "disaggregate"]
 
 MODEL_VERSION = "2.0.0"
 """Changes whenever the same input may give another output."""
+
+_SUN_AT = ((90.0, 0.0), (0.0, 0.0), (0.0, 90.0))
+"""The sine of the sun's elevation anywhere is a sum of those at the pole and two points of the equator."""
 
 
 def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
@@ -62,6 +69,32 @@ def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
 
 
 def _inputs(batch: HomesBatch) -> Inputs:
+    """Return the batch as arrays, with the seasons of each place and first midnight among its homes."""
+    places = batch.places
+    n_hours = places.celsius.shape[1]
+    hours_us = places.first_hour_us + np.arange(n_hours, dtype=np.int64) * HOUR_US
+    sun = np.stack([np.sin(np.radians(sun_elevation_deg(hours_us, *at))) for at in _SUN_AT])
+    edge_us = batch.day_edges_us[batch.edge_offsets[:-1] + batch.n_context_days]
+    keys, season = np.unique(np.stack([batch.place, edge_us], axis=1), axis=0, return_inverse=True)
+    n_target = int(np.diff(batch.target_offsets).max(initial=0))
+    shape = (keys.shape[0], HISTORY_DAYS + n_target)
+    mean_c, dark_h, measured = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    if n_hours:
+        fill_seasons(
+            places.first_hour_us,
+            places.celsius,
+            places.is_measured,
+            sun,
+            places.latitude,
+            places.longitude,
+            keys[:, 0].copy(),
+            keys[:, 1].copy(),
+            HISTORY_DAYS,
+            mean_c,
+            dark_h,
+            measured,
+        )
+    wattages = [household.ev_wattages_w for household in batch.households]
     return Inputs(
         offsets=batch.offsets,
         start_us=batch.start_us,
@@ -73,8 +106,21 @@ def _inputs(batch: HomesBatch) -> Inputs:
         first_day=batch.first_day,
         n_context_days=batch.n_context_days,
         history_offsets=batch.history_offsets,
-        history=batch.history,
+        history=np.ascontiguousarray(batch.history),
         target_offsets=batch.target_offsets,
+        homes=numbers_of(batch.households),
+        wattage_offsets=np.concatenate(([0], np.cumsum([len(row) for row in wattages]))).astype(np.int64),
+        wattages_w=np.array([watts for row in wattages for watts in row], dtype=np.float64),
+        place=batch.place,
+        first_hour_us=places.first_hour_us,
+        celsius=np.ascontiguousarray(places.celsius),
+        sun=sun,
+        latitude=np.ascontiguousarray(places.latitude),
+        longitude=np.ascontiguousarray(places.longitude),
+        season=season.reshape(-1).astype(np.int64),
+        mean_c=mean_c,
+        dark_h=dark_h,
+        measured=measured,
     )
 
 

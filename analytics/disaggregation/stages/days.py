@@ -15,10 +15,12 @@ from analytics.disaggregation.columns import (
     N_COLUMNS,
     PART0_POWER_W,
     PART0_VALID_SHARE,
+    PLATEAU_W,
     QUIET_W,
     STEPS,
 )
 from analytics.disaggregation.stages import compiled
+from analytics.disaggregation.stages.plateaus import MIN_RISE_W, longest_plateau
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -126,6 +128,13 @@ def measure_day(
         row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
         quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
         row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
+        if most_w - least_w >= MIN_RISE_W:
+            level_w, plateau_s, first = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
+            if plateau_s > 0:
+                wall_s = wall_second((start_us[first] - day_us) // 1_000_000, length_s)
+                row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
+                row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
+                row[PLATEAU_W + 2] = steps_of(wall_s // 60, STEPS[PLATEAU_W + 2])
     return total, min(valid_s, length_s)
 
 

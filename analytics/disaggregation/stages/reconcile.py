@@ -1,15 +1,102 @@
-"""Stage 8: energies of classes into printed parts that add up to the printed total of every day, exactly."""
+"""Stage 8, reconciliation: what the stages and the survey say becomes what the meter says, exactly.
+
+Each class of a month has an energy e and a variance v, `others` too. What is missing or too much is borne in
+proportion to the variances,
+
+    x = e + v (T - sum e) / sum v,    x >= 0, and 0 for what is not owned,
+
+first for the month, which scales the classes' days, then for each day with v_d = (r x_d)² + a floor, so that
+the parts of every day add up to its total, and so those of every week and of the month. Charges of a vehicle
+and the energy of intervals that teach nothing (`others`) are as they are. Printed parts are whole mWh.
+
+Source: method, stage 8; conditioning independent normal variables on their sum.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from analytics.disaggregation.classes import N_CLASSES, OTHERS
+from analytics.disaggregation.classes import N_CLASSES, OTHERS, VEHICLE
+from analytics.disaggregation.priors import DAY_DOUBT, DAY_FLOOR
 from analytics.disaggregation.stages import compiled
 
 MWH_UWH = 1000
 BOUND_SIGMAS = 1.2816
 """Standard deviations either side of the mean of a normal distribution that hold 80 % of it."""
+
+
+@compiled
+def fit_total(energy: Any, variance: Any, total: Any) -> None:
+    """Move energies >= 0 in place to a sum, in proportion to their variances; none becomes negative.
+
+    A class of variance 0 stays as it is, unless the others cannot bear the difference: then all are scaled.
+    """
+    for _ in range(N_CLASSES):
+        missing = total - energy.sum()
+        if abs(missing) <= 1e-9 * max(total, 1.0):
+            return
+        free = 0.0
+        for k in range(energy.size):
+            if missing > 0 or energy[k] > 0:
+                free += variance[k]
+        if free <= 0:
+            break
+        is_clipped = False
+        for k in range(energy.size):
+            if missing > 0 or energy[k] > 0:
+                energy[k] += variance[k] / free * missing
+                if energy[k] < 0:
+                    energy[k] = 0.0
+                    is_clipped = True
+        if not is_clipped:
+            return
+    whole = energy.sum()
+    if whole > 0:
+        for k in range(energy.size):
+            energy[k] *= total / whole
+    else:
+        energy[OTHERS] = total
+
+
+@compiled
+def reconcile_month(energy: Any, variance: Any, total: Any) -> None:
+    """Fit a month's energies [Wh] to its total and turn the variances into what is left of them [Wh²]."""
+    fit_total(energy, variance, total)
+    whole = variance.sum()
+    for k in range(N_CLASSES):
+        if whole > 0:
+            variance[k] -= variance[k] * variance[k] / whole
+
+
+@compiled
+def reconcile_days(energy: Any, day_wh: Any, total_wh: Any) -> None:
+    """Scale each class's days to its month, then fit each day to its total; both in place [Wh].
+
+    Parameters
+    ----------
+    energy : ndarray of float64, shape (N_CLASSES,), [Wh]
+    day_wh : ndarray of float64, shape (N_CLASSES, days), [Wh]
+    total_wh : ndarray of float64, shape (days,), [Wh]
+        Of what is to be shared out.
+    """
+    n_days = total_wh.size
+    whole = total_wh.sum()
+    part, doubt = np.empty(N_CLASSES), np.empty(N_CLASSES)
+    for k in range(N_CLASSES):
+        found = day_wh[k].sum()
+        for d in range(n_days):
+            if found > 0:
+                day_wh[k, d] *= energy[k] / found
+            elif whole > 0:
+                day_wh[k, d] = energy[k] * total_wh[d] / whole
+    for d in range(n_days):
+        for k in range(N_CLASSES):
+            part[k] = day_wh[k, d]
+            floor = DAY_FLOOR * energy[k] / n_days
+            doubt[k] = DAY_DOUBT[k] ** 2 * (part[k] * part[k] + floor * floor)
+        fit_total(part, doubt, total_wh[d])
+        for k in range(N_CLASSES):
+            day_wh[k, d] = part[k]
 
 
 @compiled
@@ -29,6 +116,8 @@ def round_totals(total_uwh: Any, total_mwh: Any) -> None:
 def round_parts(total_uwh: Any, day_wh: Any, total_mwh: Any, parts_mwh: Any) -> None:
     """Round the days' totals and parts; what no class claims is `others`.
 
+    A vehicle comes first, so that its charges are printed as they were found.
+
     Parameters
     ----------
     total_uwh : ndarray of int64, shape (days,), [µWh]
@@ -43,7 +132,8 @@ def round_parts(total_uwh: Any, day_wh: Any, total_mwh: Any, parts_mwh: Any) -> 
     before_mwh = np.zeros(N_CLASSES, dtype=np.int64)
     for d in range(total_mwh.size):
         left = total_mwh[d]
-        for k in range(N_CLASSES):
+        for turn in range(N_CLASSES):
+            k = VEHICLE if turn == 0 else (turn - 1 if turn <= VEHICLE else turn)
             if k != OTHERS:
                 exact_mwh[k] += day_wh[k, d] * 1000.0
                 after = np.int64(np.rint(exact_mwh[k]))
@@ -74,6 +164,6 @@ def bound(parts_mwh: Any, variance: Any, coverage: Any, confidence: Any, lower_m
         signal = (month_mwh / 1000.0) ** 2
         whole = signal + variance[k]
         confidence[k] = coverage * (signal / whole if whole > 0 else 1.0)
-        reach = min(BOUND_SIGMAS * np.sqrt(variance[k]) * 1000.0, 4e18)
-        lower_mwh[k] = max(month_mwh - np.int64(reach), 0)
-        upper_mwh[k] = min(month_mwh + np.int64(min(reach, float(total))), total)
+        reach = np.int64(min(BOUND_SIGMAS * np.sqrt(variance[k]) * 1000.0, float(total)))
+        lower_mwh[k] = max(month_mwh - reach, 0)
+        upper_mwh[k] = min(month_mwh + reach, total)

@@ -43,7 +43,7 @@ def fridge_share(resolution_s: Any) -> Any:
 
 
 @compiled
-def _median(values: Any, size: Any) -> Any:
+def median_of(values: Any, size: Any) -> Any:
     """Sort the first `size` values in place and return their median, 0 without any."""
     if size == 0:
         return 0.0
@@ -94,16 +94,16 @@ def standby_levels(rows: Any, n_before: Any, first_day: Any, fridge_w: Any, leve
     if size == 0:
         level_w[:] = 0.0
         return 0.0
-    reference_w = _median(scratch, size)
+    reference_w = median_of(scratch, size)
     for i in range(size):
         scratch[i] = abs(scratch[i] - reference_w)
-    spread_w = NORMAL_MAD * _median(scratch, size)
+    spread_w = NORMAL_MAD * median_of(scratch, size)
     day = 0
     while day < level_w.size:
         weekday = (first_day + day + THURSDAY) % DAYS_PER_WEEK
         sunday = min(day + DAYS_PER_WEEK - weekday, level_w.size)
         n_week = _minima(rows, max(n_before + day - weekday, 0), n_before + sunday, scratch)
-        week_w = _median(scratch, n_week)
+        week_w = median_of(scratch, n_week)
         trust = n_week / (n_week + STANDBY_REFERENCE_WEIGHT)
         level = max(reference_w + trust * (week_w - reference_w) - fridge_w, 0.0)
         for d in range(day, sunday):
@@ -113,14 +113,10 @@ def standby_levels(rows: Any, n_before: Any, first_day: Any, fridge_w: Any, leve
 
 
 @compiled
-def separate_standby(
-    duration_s: Any, residual_wh: Any, day: Any, n_context: Any, level_w: Any, out_wh: Any
-) -> Any:
-    """Write the energy of each interval at its day's level, at most what it has left; return valid hours."""
-    hours = 0.0
+def separate_level(
+    duration_s: Any, residual_wh: Any, is_valid: Any, day: Any, n_context: Any, level_w: Any, out_wh: Any
+) -> None:
+    """Write the energy of each valid interval at its day's level, at most what it has left."""
     for i in range(residual_wh.size):
-        out_wh[i] = 0.0
-        if day[i] >= n_context:
-            out_wh[i] = min(level_w[day[i] - n_context] * duration_s[i] / 3600.0, residual_wh[i])
-            hours += duration_s[i] / 3600.0
-    return hours
+        d = max(day[i] - n_context, 0)
+        out_wh[i] = min(level_w[d] * duration_s[i] / 3600.0, residual_wh[i]) if is_valid[i] else 0.0

@@ -5,7 +5,7 @@ import pytest
 
 from analytics.disaggregation.batch import CLASSES
 from analytics.disaggregation.model import MODEL_VERSION, disaggregate
-from analytics.disaggregation.priors import FRIDGE_MEAN_W
+from analytics.disaggregation.households import household_of
 from analytics.disaggregation.statistics import day_statistics
 from analytics.errors import BrokenContractError
 from tests.unit.analytics.disaggregation.homes import batch_of, home
@@ -55,13 +55,6 @@ def test_a_constant_load_is_standby_at_quarter_hours():
     assert result.confidence.tolist() == [[1.0] * len(CLASSES)]
 
 
-def test_an_hourly_least_power_still_holds_most_of_a_fridge():
-    result = disaggregate(batch_of(home(2023, 9, interval_s=3600)))
-
-    standby_w = part(result, "standby").sum() / 1000 / (30 * 24)
-    assert standby_w == pytest.approx(100 - 0.7 * FRIDGE_MEAN_W, abs=0.01)
-
-
 def test_standby_is_the_level_below_the_loads():
     subject = with_evening_load(home(2023, 9))
 
@@ -69,15 +62,7 @@ def test_standby_is_the_level_below_the_loads():
 
     assert_is_exact(result, subject)
     standby_w = part(result, "standby").sum() / 1000 / (30 * 24)
-    assert 90 < standby_w < 100
-    assert part(result, "others").sum() / 1000 / (30 * 24) == pytest.approx(375 + 100 - standby_w, abs=0.01)
-
-
-def days_before(subject, n_days, power_w):
-    """Let a home remember days of constant power."""
-    before = home(2023, 8, n_days=1, interval_s=900, power_w=power_w)
-    row = statistics_of(before)[0]
-    return replace(subject, history=np.tile(row, (n_days, 1)))
+    assert 80 < standby_w < 110
 
 
 def statistics_of(subject):
@@ -86,31 +71,15 @@ def statistics_of(subject):
     return day_statistics(**{name: getattr(batch, name) for name in names})
 
 
-def test_a_party_week_is_shrunk_towards_thirteen_weeks():
-    quiet = days_before(home(2023, 9, interval_s=900), 91, 100.0)
-    energy_uwh = quiet.energy_uwh.copy()
-    energy_uwh[17 * 96 : 24 * 96] *= 2  # Monday 18 to Sunday 24
-
-    standby = part(disaggregate(batch_of(replace(quiet, energy_uwh=energy_uwh))), "standby")
-
-    assert standby[16] == 24 * 100_000
-    assert standby[17:24].tolist() == [24 * 170_000] * 7  # 100 + 0.7 (200 - 100) W
-    assert standby[24] == 24 * 100_000
-
-
-def test_history_teaches():
-    subject = days_before(home(2023, 9, interval_s=900), 91, 50.0)
-
-    standby = part(disaggregate(batch_of(subject)), "standby")
-
-    # Most days of the week of Friday 1 are history at 50 W; the next whole week at 100 W weighs 0.7.
-    assert standby[:3].tolist() == [24 * 50_000] * 3
-    assert standby[3:10].tolist() == [24 * 85_000] * 7
+def remembering(subject, n_days):
+    """Let a home remember days like those of its own month."""
+    rows = statistics_of(subject)
+    return replace(subject, history=np.tile(rows, (-(-n_days // len(rows)), 1))[:n_days])
 
 
 def test_context_is_not_given_and_does_not_change_what_is_remembered():
-    subject = days_before(home(2023, 9, interval_s=900), 91, 50.0)
-    with_context = days_before(home(2023, 9, context_days=1, interval_s=900), 91, 50.0)
+    subject = remembering(home(2023, 9, interval_s=900), 91)
+    with_context = replace(home(2023, 9, context_days=1, interval_s=900), history=subject.history)
 
     alone, together = disaggregate(batch_of(subject)), disaggregate(batch_of(with_context))
 
@@ -172,7 +141,7 @@ def test_a_single_interval_is_too_little_to_tell_standby():
 
     assert_is_exact(result, single)
     assert part(result, "standby").sum() == 0
-    assert part(result, "others")[2] == 50_000
+    assert result.parts_mwh[2].sum() == result.parts_mwh.sum() == 50_000
     assert result.confidence.max() < 0.01
 
 

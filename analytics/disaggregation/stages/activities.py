@@ -1,0 +1,180 @@
+"""Stages 5 and 6, boiler, washing and cooking: runs of high power, each shared out among what it may be.
+
+A run is a stretch of intervals above `RUN_POWER_W` after the stages before. Its odds for each component k are
+
+    rate_k N(log energy; m_k, s_k) N(log length; t_k, u_k) hours_k(start)
+
+where rates are those of the survey, moved towards the runs found (`RUN_DAYS_OF_PRIOR`), and a boiler's odds
+rise with the share of days that have a run at that hour. Shorter things than an interval show as one interval.
+What is owned decides which components there are.
+
+Source: method, stages 5 and 6 (naive Bayes on start, length, energy; rates per person); numbers in `priors`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analytics.disaggregation.classes import BOILER, COOKING, OTHERS, WASHING
+from analytics.disaggregation.priors import (
+    BOILER_REGULAR,
+    COOKING_KWH_PER_DAY,
+    PEOPLE,
+    RUN_DAYS_OF_PRIOR,
+    RUN_FLOOR_W,
+    RUN_GAP_S,
+    RUN_H,
+    RUN_H_SPREAD,
+    RUN_HOURS,
+    RUN_KWH,
+    RUN_KWH_SPREAD,
+    RUN_OTHERS_PER_DAY,
+    RUN_POWER_W,
+    WASHING_KWH_PER_DAY,
+    WASHING_OWNED,
+)
+from analytics.disaggregation.stages import compiled
+from analytics.disaggregation.stages.home import (
+    DISHWASHERS,
+    DRYERS,
+    HAS_LIST,
+    KETTLES,
+    MICROWAVES,
+    OVENS,
+    STOVES,
+    WASHING_MACHINES,
+)
+from analytics.disaggregation.stages.survey import boiler_kwh, people_of
+
+N_COMPONENTS = len(RUN_KWH)
+KETTLE, HOB, MACHINE, DISHES, DRYER, TANK, REST = range(N_COMPONENTS)
+CLASS_OF = np.array((COOKING, COOKING, WASHING, WASHING, WASHING, BOILER, OTHERS))
+HOURS = np.array(RUN_HOURS) / np.array(RUN_HOURS).mean(axis=1)[:, None]
+N_ROUNDS = 3
+
+
+@compiled
+def set_rates(home: Any, rates: Any) -> None:
+    """Fill how often each component runs a day by the survey; 0 for what is not owned."""
+    crowd = np.sqrt(people_of(home) / PEOPLE)
+    stove, oven, microwave, kettle = COOKING_KWH_PER_DAY
+    machine, dishes, dryer = WASHING_KWH_PER_DAY
+    if home[HAS_LIST] > 0:
+        short = microwave * min(home[MICROWAVES], 1.0) + kettle * min(home[KETTLES], 1.0)
+        rates[KETTLE] = crowd * short / RUN_KWH[KETTLE]
+        rates[HOB] = crowd * (stove * min(home[STOVES], 1.0) + oven * min(home[OVENS], 1.0)) / RUN_KWH[HOB]
+        rates[MACHINE] = crowd * machine / RUN_KWH[MACHINE] * min(home[WASHING_MACHINES], 2.0)
+        rates[DISHES] = crowd * dishes / RUN_KWH[DISHES] * min(home[DISHWASHERS], 2.0)
+        rates[DRYER] = crowd * dryer / RUN_KWH[DRYER] * min(home[DRYERS], 2.0)
+    else:
+        rates[KETTLE] = crowd * (microwave + kettle) / RUN_KWH[KETTLE]
+        rates[HOB] = crowd * (stove + oven) * 0.7 / RUN_KWH[HOB]
+        rates[MACHINE] = crowd * machine / RUN_KWH[MACHINE] * WASHING_OWNED[0]
+        rates[DISHES] = crowd * dishes / RUN_KWH[DISHES] * WASHING_OWNED[1]
+        rates[DRYER] = crowd * dryer / RUN_KWH[DRYER] * WASHING_OWNED[2]
+    rates[TANK] = boiler_kwh(home) / RUN_KWH[TANK]
+    rates[REST] = RUN_OTHERS_PER_DAY
+
+
+@compiled
+def find_runs(
+    start_us: Any, duration_s: Any, residual_wh: Any, day: Any, n_context: Any, first: Any, last: Any
+) -> Any:
+    """Fill the first and last interval of each run on the target days; return how many there are."""
+    count, end_us = 0, np.int64(-(2**62))
+    for i in range(residual_wh.size):
+        if day[i] >= n_context and residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
+            if count > 0 and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
+                last[count - 1] = i
+            else:
+                first[count], last[count] = i, i
+                count += 1
+            end_us = start_us[i] + duration_s[i] * 1_000_000
+    return count
+
+
+@compiled
+def claim(residual_wh: Any, duration_s: Any) -> Any:
+    """Return what a run has of an interval's energy: what is above the floor [Wh]."""
+    return max(residual_wh - RUN_FLOOR_W * duration_s / 3600.0, 0.0)
+
+
+@compiled
+def describe_runs(
+    duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, wall_s: Any, energy_wh: Any, odds: Any
+) -> None:
+    """Fill each run's energy and its odds for each component but for their rates, shape (runs, N_COMPONENTS)."""
+    for run in range(n_runs):
+        energy, seconds, longest = 0.0, 0.0, 0.0
+        for i in range(first[run], last[run] + 1):
+            energy += claim(residual_wh[i], duration_s[i])
+            seconds += duration_s[i]
+            longest = max(longest, float(duration_s[i]))
+        energy_wh[run] = energy
+        hour = wall_s[first[run]] // 3600
+        log_kwh, log_h = np.log(energy / 1000.0), np.log(seconds / 3600.0)
+        for k in range(N_COMPONENTS):
+            # A run covers the intervals it touches, half an interval more than it lasts.
+            usual_h = RUN_H[k] + 0.5 * longest / 3600.0
+            e = (log_kwh - np.log(RUN_KWH[k])) / RUN_KWH_SPREAD[k]
+            t = (log_h - np.log(usual_h)) / RUN_H_SPREAD[k]
+            peak = HOURS[k, hour] / (RUN_KWH_SPREAD[k] * RUN_H_SPREAD[k])
+            odds[run, k] = peak * np.exp(-0.5 * (e * e + t * t)) + 1e-12
+
+
+@compiled
+def favour_regular(first: Any, n_runs: Any, wall_s: Any, days: Any, odds: Any) -> None:
+    """Raise the boiler's odds of runs that begin within an hour that has one on most days."""
+    starts = np.zeros(24)
+    for run in range(n_runs):
+        starts[wall_s[first[run]] // 3600] += 1.0
+    mean = starts.sum() / 24.0 / days
+    for run in range(n_runs):
+        often = min(starts[wall_s[first[run]] // 3600] / days, 1.0)
+        odds[run, TANK] *= 1.0 + (BOILER_REGULAR - 1.0) * max(often - mean, 0.0)
+
+
+@compiled
+def share_runs(
+    odds: Any, energy_wh: Any, n_runs: Any, days: Any, rates: Any, class_wh: Any, class_variance: Any
+) -> None:
+    """Turn odds into shares, rates being moved towards what is found; fill energy and variance per class."""
+    usual = rates.copy()
+    count = np.zeros(N_COMPONENTS)
+    for turn in range(N_ROUNDS):
+        count[:] = 0.0
+        for run in range(n_runs):
+            whole = 0.0
+            for k in range(N_COMPONENTS):
+                whole += rates[k] * odds[run, k]
+            for k in range(N_COMPONENTS):
+                share = rates[k] * odds[run, k] / whole
+                count[k] += share
+                if turn == N_ROUNDS - 1:
+                    odds[run, k] = share
+        if turn < N_ROUNDS - 1:
+            for k in range(N_COMPONENTS):
+                if usual[k] > 0:
+                    rates[k] = (usual[k] * RUN_DAYS_OF_PRIOR + count[k]) / (RUN_DAYS_OF_PRIOR + days)
+    class_wh[:] = 0.0
+    class_variance[:] = 0.0
+    for run in range(n_runs):
+        for k in range(N_COMPONENTS):
+            share, energy = odds[run, k], energy_wh[run]
+            class_wh[CLASS_OF[k]] += share * energy
+            class_variance[CLASS_OF[k]] += share * (1.0 - share) * energy * energy
+
+
+@compiled
+def write_class(
+    of_class: Any, duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, odds: Any, out_wh: Any
+) -> None:
+    """Write a class's share of the energy of each interval of each run."""
+    out_wh[:] = 0.0
+    for run in range(n_runs):
+        share = 0.0
+        for k in range(N_COMPONENTS):
+            if CLASS_OF[k] == of_class:
+                share += odds[run, k]
+        for i in range(first[run], last[run] + 1):
+            out_wh[i] = min(share, 1.0) * claim(residual_wh[i], duration_s[i])

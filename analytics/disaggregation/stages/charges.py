@@ -1,0 +1,284 @@
+"""Candidates for charges of a vehicle at one power, with the odds that they are.
+
+Powers are taken relative to the charger's, `x = r / P`, where `r` is what earlier stages left. While it
+charges, `x >= 1` whatever else runs, so only runs of `x >= FULL` are looked at, whose background `b` is what
+was used within an hour before and after. An interval of excess `u = x - b` adds to a run's score the log of
+
+    p(u | charging) / p(x >= FULL, u | other use)
+
+with p(u | charging) a normal peak at 1 as wide as the background varies, and a share `BESIDE` above it for
+what else may start meanwhile; the other density is how often this home, in this hour of the day, uses that
+much without charging, over the range of powers it may have. Time counts once per half hour, since neighbouring
+intervals say the same. The stretch of the run with the greatest score is the candidate. Its odds follow from
+the score, from how near the rise before it and the fall after it are to the charger's power, and from how
+often charges began in that hour of the day, in past months and in this one.
+
+Source: S. Zhang et al., IECON 2014, arXiv:1404.5020 (edges and plateaus, without training at the home);
+weights fitted by logistic regression on the odd months of one labelled home, rounded and drawn to even.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.disaggregation.stages import compiled
+
+FULL = 0.88
+"""Relative power from which an interval may be full charge: the standby may be taken too large."""
+DIP = 0.45
+DIP_S = 300
+"""A run goes on over one interval that stays above `DIP` or is as short."""
+SIDE_S = 3600
+"""Time before and after a run that its background is read from."""
+REACH_S = 3 * SIDE_S
+TAPER_S = 2700
+"""Time within which a full battery lets the power fall: the labelled home's took up to 35 minutes."""
+SKIP_S = 1800
+SURE_S = 1800.0
+PEAK = 0.7
+BESIDE_LOG = np.log(0.2)
+NEVER_LOG = np.log(0.003)
+MIN_NOISE = 0.05
+RANGE_LOG = np.log(0.67)
+"""Other use as large as the charger's lies anywhere within 1.5 of its power."""
+RARE = 0.03
+"""Share of the time that other use is taken to be so large at least."""
+HOURS_KNOWN = 0.5
+HOURS_ANY = 0.02
+"""Charges begin in any hour: as counts, and as a share of those counted."""
+
+BASE, PER_SCORE, PER_RISE, PER_FALL = -0.45, 1.4, -1.0, -1.5
+PER_STEP_UP, PER_STEP_DOWN, PER_HOUR, PER_BACKGROUND, PER_START = -2.7, -3.0, 0.18, -0.9, 1.37
+MAX_HOURS = 3.0
+
+
+class Home(NamedTuple):
+    """One home's intervals, as every stage gets them."""
+
+    start_us: npt.NDArray[np.int64]
+    duration_s: npt.NDArray[np.int32]
+    residual_wh: npt.NDArray[np.float64]
+    is_valid: npt.NDArray[np.bool_]
+    wall_s: npt.NDArray[np.int64]
+
+
+class Habits(NamedTuple):
+    """By local hour: how many charges began, and how long other use was as large as the charger's [s]."""
+
+    starts: npt.NDArray[np.float64]
+    high_s: npt.NDArray[np.float64]
+    start_log: npt.NDArray[np.float64]
+    high_log: npt.NDArray[np.float64]
+
+
+class Candidates(NamedTuple):
+    """First and last full interval (half open) and log odds of each, in the order of the runs."""
+
+    first: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    logit: npt.NDArray[np.float64]
+
+
+@compiled
+def relative(home: Any, wh_per_s: Any, i: Any) -> Any:
+    """Return the power of an interval relative to the charger's."""
+    return home.residual_wh[i] / (wh_per_s * home.duration_s[i])
+
+
+@compiled
+def is_high(home: Any, wh_per_s: Any, level: Any, i: Any) -> Any:
+    """Tell whether an interval is valid and at least at a relative level."""
+    return home.is_valid[i] and home.residual_wh[i] >= level * wh_per_s * home.duration_s[i]
+
+
+@compiled
+def follows(home: Any, i: Any) -> Any:
+    """Tell whether an interval begins where the one before it ends."""
+    return home.start_us[i] == home.start_us[i - 1] + 1_000_000 * np.int64(home.duration_s[i - 1])
+
+
+@compiled
+def count_high(home: Any, wh_per_s: Any, high_s: Any) -> Any:
+    """Add up by local hour how long use is as large as the charger's; return valid time per hour."""
+    total_s = 0.0
+    for i in range(home.duration_s.size):
+        if home.is_valid[i]:
+            total_s += home.duration_s[i]
+            if home.residual_wh[i] >= FULL * wh_per_s * home.duration_s[i]:
+                high_s[home.wall_s[i] // 3600] += home.duration_s[i]
+    return total_s / 24.0
+
+
+@compiled
+def weigh_habits(habits: Any, hour_s: Any) -> None:
+    """Turn what is counted by the hour into logarithms of densities."""
+    total, total_high_s = 0.0, 0.0
+    for h in range(24):
+        total += habits.starts[h]
+        total_high_s += habits.high_s[h]
+    floor = HOURS_ANY * total + HOURS_KNOWN
+    mean = 2.0 * total / 24.0 + floor
+    for h in range(24):
+        around = habits.starts[h] + 0.5 * (habits.starts[(h + 1) % 24] + habits.starts[(h + 23) % 24])
+        habits.start_log[h] = np.log((around + floor) / mean)
+        share = (0.8 * habits.high_s[h] + 0.2 * total_high_s / 24.0) / max(hour_s, 1.0)
+        habits.high_log[h] = np.log(max(share, RARE)) + RANGE_LOG
+
+
+@compiled
+def find_candidates(home: Any, wh_per_s: Any, habits: Any, found: Any) -> Any:
+    """Fill the candidates of all runs; return how many there are.
+
+    Likely ones are moved from the habits of other use to those of charging, for the next look.
+    """
+    i, k, n = 0, 0, home.start_us.size
+    while i < n:
+        if not is_high(home, wh_per_s, FULL, i):
+            i += 1
+            continue
+        last = _run_end(home, wh_per_s, i)
+        _, _, background, noise = surroundings(home, wh_per_s, i, last)
+        first, end, score = _best_stretch(home, wh_per_s, background, noise, habits.high_log, i, last)
+        if score > 0.0:
+            logit = _log_odds(home, wh_per_s, habits, first, end, score)
+            found.first[k], found.end[k], found.logit[k] = first, end, logit
+            likely = 1.0 / (1.0 + np.exp(-logit))
+            habits.starts[home.wall_s[first] // 3600] += likely
+            for j in range(first, end):
+                habits.high_s[home.wall_s[j] // 3600] -= likely * home.duration_s[j]
+            k += 1
+        i = last
+    return k
+
+
+@compiled
+def _run_end(home: Any, wh_per_s: Any, first: Any) -> Any:
+    """Return the end of the run of high intervals that begins at `first`, over single dips."""
+    n = home.start_us.size
+    i = first + 1
+    while i < n and follows(home, i) and home.is_valid[i]:
+        if not is_high(home, wh_per_s, FULL, i):
+            is_short = home.duration_s[i] <= DIP_S
+            dips = is_short or is_high(home, wh_per_s, DIP, i)
+            if not (dips and i + 1 < n and follows(home, i + 1) and is_high(home, wh_per_s, FULL, i + 1)):
+                break
+        i += 1
+    return i
+
+
+@compiled
+def _side(home: Any, wh_per_s: Any, at: Any, step: Any, skip_s: Any) -> Any:
+    """Return the mean relative power within an hour of `at`, going one way; then, up to the first interval
+    at the level, its sum, its sum of squares and their time.
+    """
+    total, side_s, passed_s = 0.0, 0.0, 0.0
+    low, square, low_s = 0.0, 0.0, 0.0
+    is_low = True
+    i = at
+    while 0 <= i < home.start_us.size and side_s < SIDE_S:
+        if abs(home.start_us[i] - home.start_us[at]) > REACH_S * 1_000_000:
+            break
+        if home.is_valid[i]:
+            x = relative(home, wh_per_s, i)
+            is_low = is_low and x < FULL
+            passed_s += home.duration_s[i]
+            if passed_s > skip_s:
+                total += x * home.duration_s[i]
+                side_s += home.duration_s[i]
+                if is_low:
+                    low += x * home.duration_s[i]
+                    square += x * x * home.duration_s[i]
+                    low_s += home.duration_s[i]
+        i += step
+    return (total / side_s if side_s > 0 else -1.0), low, square, low_s
+
+
+@compiled
+def surroundings(home: Any, wh_per_s: Any, first: Any, end: Any) -> Any:
+    """Return the mean relative power within an hour before and after `[first, end)`, then the background's
+    mean and standard deviation, which leave out what is as high as the charger.
+
+    The interval before may be a fractional start and the time after in part a taper: they are left out.
+    """
+    before, low, square, low_s = _side(home, wh_per_s, first - 2, -1, 0.0)
+    after, low_after, square_after, after_s = _side(home, wh_per_s, end, 1, SKIP_S)
+    low_s += after_s
+    background, noise = 0.2, 0.2
+    if low_s > 0:
+        background = (low + low_after) / low_s
+        noise = np.sqrt(max((square + square_after) / low_s - background * background, 0.0))
+    return (before if before >= 0 else background), (after if after >= 0 else background), background, noise
+
+
+@compiled
+def _best_stretch(
+    home: Any, wh_per_s: Any, background: Any, noise: Any, high_log: Any, first: Any, last: Any
+) -> Any:
+    """Return the stretch of the run that speaks most for a charge, and its score."""
+    best, best_first, best_end = 0.0, first, first
+    score, begin = 0.0, first
+    width = np.sqrt(noise * noise + MIN_NOISE * MIN_NOISE)
+    peak_log = np.log(PEAK * 0.4 / width)
+    for i in range(first, last):
+        u = relative(home, wh_per_s, i) - background
+        deviation = (u - 1.0) / width
+        least_log = BESIDE_LOG if 0.9 < u < 2.6 else NEVER_LOG
+        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[home.wall_s[i] // 3600]
+        score += gain * min(home.duration_s[i] / SURE_S, 1.0)
+        if score <= 0.0:
+            score, begin = 0.0, i + 1
+        elif score > best:
+            best, best_first, best_end = score, begin, i + 1
+    return best_first, best_end, best
+
+
+@compiled
+def _log_odds(home: Any, wh_per_s: Any, habits: Any, first: Any, end: Any, score: Any) -> Any:
+    """Return the log odds that the stretch `[first, end)` is a charge."""
+    before, after, background, _ = surroundings(home, wh_per_s, first, end)
+    up = abs(_mean_of(home, wh_per_s, first, end, 1) - before - 1.0)
+    down = abs(_mean_of(home, wh_per_s, end - 1, first - 1, -1) - after - 1.0)
+    rise, fall = _edges(home, wh_per_s, background, first, end)
+    hours = (home.start_us[end - 1] - home.start_us[first]) / 3.6e9 + home.duration_s[end - 1] / 3600.0
+    return (
+        BASE
+        + PER_SCORE * np.log(score + 0.3)
+        + PER_RISE * rise
+        + PER_FALL * fall
+        + PER_STEP_UP * min(up, 1.0)
+        + PER_STEP_DOWN * min(down, 1.0)
+        + PER_HOUR * min(hours, MAX_HOURS)
+        + PER_BACKGROUND * background
+        + PER_START * habits.start_log[home.wall_s[first] // 3600]
+    )
+
+
+@compiled
+def _mean_of(home: Any, wh_per_s: Any, at: Any, stop: Any, step: Any) -> Any:
+    """Return the mean relative power of the first hour from `at` towards `stop`."""
+    wh, passed_s = 0.0, 0.0
+    i = at
+    while i != stop and passed_s < SIDE_S:
+        wh += home.residual_wh[i]
+        passed_s += home.duration_s[i]
+        i += step
+    return wh / (wh_per_s * passed_s)
+
+
+@compiled
+def _edges(home: Any, wh_per_s: Any, background: Any, first: Any, end: Any) -> Any:
+    """Return how far the rise before and the fall after a stretch are from the charger's power, at most 1."""
+    at_first, at_last = relative(home, wh_per_s, first), relative(home, wh_per_s, end - 1)
+    before = background
+    if first >= 2 and home.is_valid[first - 2]:
+        before = relative(home, wh_per_s, first - 2)
+    rise = min(abs(at_first - before - 1.0), 1.0)
+    fall = min(abs(at_last - background - 1.0), 1.0)
+    i, passed_s = end + 1, 0.0
+    while i < home.start_us.size and passed_s < TAPER_S:
+        if home.is_valid[i]:
+            fall = min(fall, abs(at_last - relative(home, wh_per_s, i) - 1.0))
+        passed_s += home.duration_s[i]
+        i += 1
+    return rise, fall

@@ -1,0 +1,196 @@
+"""Flat blocks of high power: a charger shows its power by them over 13 months of days.
+
+A block begins where the power rises by at least `MIN_RISE_W` over what was before and lasts while `STAYS` of
+the rise is left. Its level is the mean of its inner intervals less the mean of what was before and after it.
+It is a plateau when its inner powers lie within `MAX_SPREAD` of its level.
+
+Source: disaggregation method, stage 3; the numbers are own choices, tuned on the odd months of one labelled
+home and on charges laid into homes without a vehicle.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analytics.disaggregation.columns import PLATEAU_W
+from analytics.disaggregation.stages import compiled
+
+MIN_RISE_W = 1200.0
+"""The weakest charger draws 6 A of 230 V, 1.4 kW (IEC 61851-1); a margin for what runs beside it."""
+STAYS = 0.65
+MAX_SPREAD = 0.3
+MIN_PLATEAU_S = 1500
+"""Two intervals of 15 minutes, or one of 30."""
+BIN_W = 250.0
+"""Width of a bin of the histogram of plateaus. Source: disaggregation method, stage 3."""
+N_BINS = 92
+"""Up to 23 kW, three phases of 32 A."""
+NEAR = 0.12
+"""Plateaus of one charger lie so near to its power: mains voltage varies by 10 % (EN 50160)."""
+WEAK_W = 3000.0
+WEAK_TRUST = 0.5
+"""Below this many things in a home have a plateau: heaters, dryers, tanks, air conditioners."""
+MAX_WEIGHT_MIN = 240
+"""A longer plateau counts no more: heaters run for whole days."""
+
+SHARP = 0.04
+SLOT_MIN = 10
+N_SLOTS = 144
+
+LEVEL, LENGTH, START = PLATEAU_W, PLATEAU_W + 1, PLATEAU_W + 2
+
+
+@compiled
+def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: Any) -> Any:
+    """Return level [W], length [s] and first interval of the longest plateau of a local day.
+
+    Parameters
+    ----------
+    duration_s, energy_uwh, is_valid : arrays of one shape
+        The intervals of the day, in order; an invalid one ends a block.
+    least_w : float, [W]
+        The day's least power, which stands for what was before the first interval.
+
+    Returns
+    -------
+    level_w, length_s : float
+        0 without a plateau of `MIN_PLATEAU_S`.
+    first : int
+    """
+    level_w, length_s, at = 0.0, 0, 0
+    before_w = earlier_w = least_w
+    i = 0
+    while i < duration_s.size:
+        if not is_valid[i]:
+            before_w = earlier_w = least_w
+            i += 1
+            continue
+        power_w = energy_uwh[i] * 0.0036 / duration_s[i]
+        base_w = min(before_w, earlier_w)
+        after = i + 1
+        if power_w - base_w >= MIN_RISE_W:
+            found_w, found_s, first, last = _block(duration_s, energy_uwh, is_valid, i, base_w)
+            if found_s > length_s and found_s >= MIN_PLATEAU_S:
+                level_w, length_s, at = found_w, found_s, first
+            after = max(last, i + 1)
+        if after > i + 1:
+            before_w = earlier_w = base_w
+        else:
+            earlier_w, before_w = before_w, power_w
+        i = after
+    return level_w, length_s, at
+
+
+@compiled
+def _block(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, base_w: Any) -> Any:
+    """Return level [W], length [s] (0 where not flat), first inner interval and end of the block at `first`."""
+    n = duration_s.size
+    inner = first
+    top_w = energy_uwh[first] * 0.0036 / duration_s[first] - base_w
+    # The first interval may be charged in for a part of its time.
+    if first + 1 < n and is_valid[first + 1]:
+        next_w = energy_uwh[first + 1] * 0.0036 / duration_s[first + 1] - base_w
+        if next_w * STAYS > top_w:
+            inner, top_w = first + 1, next_w
+    total_uwh, total_s, low_w, high_w = 0, 0, np.inf, 0.0
+    last_uwh, last_s = 0, 0
+    i = inner
+    while i < n and is_valid[i]:
+        power_w = energy_uwh[i] * 0.0036 / duration_s[i]
+        if not STAYS * top_w <= power_w - base_w <= top_w / STAYS:
+            break
+        if last_s > 0:
+            last_w = last_uwh * 0.0036 / last_s
+            low_w, high_w = min(low_w, last_w), max(high_w, last_w)
+            total_uwh += last_uwh
+            total_s += last_s
+        last_uwh, last_s = energy_uwh[i], duration_s[i]
+        i += 1
+    if last_s == 0:
+        return 0.0, 0, inner, i
+    # The last interval is charged in for a part of its time, unless there is no other.
+    length_s = total_s + last_s
+    if total_s == 0:
+        total_uwh, total_s = last_uwh, last_s
+        low_w = high_w = last_uwh * 0.0036 / last_s
+    after_w = base_w
+    if i + 1 < n and is_valid[i + 1]:
+        after_w = min(energy_uwh[i + 1] * 0.0036 / duration_s[i + 1], base_w + (1.0 - STAYS) * top_w)
+    level_w = total_uwh * 0.0036 / total_s - 0.5 * (base_w + after_w)
+    is_flat = level_w >= MIN_RISE_W and high_w - low_w <= MAX_SPREAD * level_w
+    return level_w, length_s if is_flat else 0, inner, i
+
+
+@compiled
+def plateau_weight(row: Any) -> Any:
+    """Return how much a day's plateau counts [min]."""
+    return min(float(row[LENGTH]), MAX_WEIGHT_MIN)
+
+
+@compiled
+def mean_level(experience: Any, low_w: Any, high_w: Any) -> Any:
+    """Return the mean level of the days' plateaus between two powers [W], and their weight [min]."""
+    total, weight = 0.0, 0.0
+    for d in range(experience.shape[0]):
+        if low_w <= experience[d, LEVEL] <= high_w:
+            total += experience[d, LEVEL] * plateau_weight(experience[d])
+            weight += plateau_weight(experience[d])
+    return total / max(weight, 1.0), weight
+
+
+@compiled
+def fill_histogram(experience: Any, histogram: Any) -> None:
+    """Fill a histogram of `N_BINS` bins of `BIN_W` with the energy of the days' plateaus, weak ones less."""
+    histogram[:] = 0.0
+    for d in range(experience.shape[0]):
+        if experience[d, LEVEL] > 0:
+            slot = min(int(experience[d, LEVEL] / BIN_W), N_BINS - 1)
+            trust = 1.0 if experience[d, LEVEL] >= WEAK_W else WEAK_TRUST
+            histogram[slot] += trust * experience[d, LEVEL] * plateau_weight(experience[d])
+
+
+@compiled
+def add_starts(experience: Any, power_w: Any, starts: Any) -> None:
+    """Count the days' plateaus near a power by the local hour they begin in."""
+    for d in range(experience.shape[0]):
+        if abs(experience[d, LEVEL] - power_w) <= NEAR * power_w:
+            starts[min(experience[d, START] // 60, 23)] += 1.0
+
+
+@compiled
+def describe_plateaus(experience: Any, power_w: Any) -> Any:
+    """Return what the days' plateaus near a power have in common.
+
+    Returns
+    -------
+    n_near : float
+    regular : float
+        Share of them that begin within about 10 minutes of one time of the day.
+    sharp : float
+        Share of them within `SHARP` of the power.
+    share : float
+        Of the energy of all plateaus.
+    varied : float
+        Standard deviation of their length over its mean.
+    """
+    begin = np.zeros(N_SLOTS)
+    n_near, n_sharp, near_wh, all_wh, length, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for d in range(experience.shape[0]):
+        level_w = float(experience[d, LEVEL])
+        if level_w > 0.0:
+            wh = level_w * plateau_weight(experience[d])
+            all_wh += wh
+            if abs(level_w - power_w) <= NEAR * power_w:
+                n_near += 1.0
+                n_sharp += int(abs(level_w - power_w) <= SHARP * power_w)
+                near_wh += wh
+                length += experience[d, LENGTH]
+                square += float(experience[d, LENGTH]) ** 2
+                begin[min(experience[d, START] // SLOT_MIN, N_SLOTS - 1)] += 1.0
+    if n_near == 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    most = 0.0
+    for k in range(N_SLOTS):
+        most = max(most, begin[k] + begin[k - 1])
+    varied = np.sqrt(max(square * n_near - length * length, 0.0)) / length
+    return n_near, most / n_near, n_sharp / n_near, near_wh / all_wh, varied

@@ -1,0 +1,332 @@
+"""Stage 3, electric vehicles: charges with a start, an end and an energy, and whether there is a vehicle at all.
+
+The charger's power is the mean level of the days' plateaus near the wattage the household gave, over 13 months
+and this one. Without a wattage it is the level that most plateau energy lies at. `charges` finds where that
+power may be; a charge is accepted at even odds. It takes
+
+    P in full intervals,  (x - b) P, at most P, in the one before and in its taper of at most 45 minutes,
+
+where b is the background. Start and end lie inside the edge intervals by their share of full power.
+
+A household that gave no list is shown a vehicle only at a posterior above `REPORTED`: a logistic regression on
+the power, the mean energy of a charge, how regularly plateaus begin (tanks and storage heaters: within 10
+minutes), how near their levels lie to each other, how much of all plateau energy they are and how their length
+varies; less, where the charges of the month go with the outdoor temperature.
+
+Source: disaggregation method, stage 3; weights fitted on half of the London homes with and without charges laid
+into them (energies and plug-in times of A. L. Sørensen et al., Data in Brief 36:107105, 2021) and on the odd
+months of one labelled home. See `charges` and `plateaus`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analytics.disaggregation.stages import compiled
+from analytics.disaggregation.stages.charges import (
+    FULL,
+    TAPER_S,
+    Candidates,
+    Habits,
+    Home,
+    count_high,
+    find_candidates,
+    follows,
+    relative,
+    surroundings,
+    weigh_habits,
+)
+from analytics.disaggregation.stages.plateaus import (
+    BIN_W,
+    N_BINS,
+    NEAR,
+    add_starts,
+    describe_plateaus,
+    fill_histogram,
+    mean_level,
+)
+
+NO_LIST, OWNED, NOT_OWNED = 0, 1, 2
+"""What the household says: nothing, that it has a vehicle, that it has none."""
+
+DRAWS_FROM, DRAWS_TO = 0.85, 1.12
+"""A charger draws between these shares of the wattage on its plate."""
+SHORTEST_US = 1_500_000_000
+LONGEST_US = 14 * 3_600_000_000
+"""Source: disaggregation method, stage 3: 0.5 to 14 hours; a little less, for edges are estimates."""
+SMALL = 0.12
+"""Shares of an edge interval below this are background."""
+EDGE = 0.1
+"""Standard deviation of an edge's share beyond that of the background."""
+SYSTEMATIC = 0.05
+"""Standard deviation of the month's energy that all charges share: the power's and the threshold's."""
+
+REPORTED = 0.9
+LEAST_POWER_W = 2000.0
+LEAST_PLATEAUS = 3.0
+MOST_KWH = 60.0
+IS_ONE, PER_POWER, PER_KWH, PER_REGULAR, PER_SHARP, PER_SHARE, PER_VARIED = -6.0, 1.7, 1.9, -6.5, 4.3, 4.3, 4.0
+USUAL_POWER_W = 3500.0
+PER_WEATHER = -8.0
+LOOSE = 0.4
+"""Correlation with the temperature that chance and cold batteries bring."""
+LEAST_SPREAD_K = 2.0
+
+
+@compiled
+def separate_vehicles(
+    start_us: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    is_valid: Any,
+    day: Any,
+    wall_s: Any,
+    celsius: Any,
+    experience: Any,
+    n_before: Any,
+    wattages_w: Any,
+    ownership: Any,
+    out_wh: Any,
+    session_start_us: Any,
+    session_end_us: Any,
+    session_wh: Any,
+) -> Any:
+    """Write the energy of charging per interval and the charges of a home.
+
+    Parameters
+    ----------
+    start_us, duration_s, residual_wh, is_valid, day, wall_s, celsius : arrays of shape (n,)
+        The home's intervals, context included; energy that standby and cold appliances have left.
+    experience : ndarray of uint16, shape (days, N_COLUMNS)
+        What came before, then the target days.
+    n_before : int
+        Days before the target days.
+    wattages_w : ndarray of float64, shape (chargers,), [W]
+        0 where the list gives none.
+    ownership : int
+        `NO_LIST`, `OWNED` or `NOT_OWNED`.
+    out_wh : ndarray of float64, shape (n,), [Wh]
+        Filled; between 0 and the residual.
+    session_start_us, session_end_us : ndarray of int64, shape (n,), [µs since the epoch, UTC]
+    session_wh : ndarray of float64, shape (n,), [Wh]
+        Filled with the charges by start; they never overlap, and are sums of `out_wh` over their intervals.
+
+    Returns
+    -------
+    n_sessions : int
+    variance_wh2 : float, [Wh²]
+    posterior : float
+        Of there being a vehicle: 1 with one on the list.
+    """
+    out_wh[:] = 0.0
+    if ownership == NOT_OWNED or start_us.size == 0:
+        return 0, 0.0, 0.0
+    home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
+    history = experience[:n_before]
+    if ownership == NO_LIST:
+        power_w = usual_power(experience, wattages_w[:0])
+        without_kwh = _log_odds_without_energy(experience, power_w)
+        if without_kwh + PER_KWH * np.log(MOST_KWH) < np.log(REPORTED / (1.0 - REPORTED)):
+            return 0, 0.0, 0.0
+        n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
+        mean_kwh = session_wh[:n].sum() / 1000.0 / max(n, 1)
+        logit = without_kwh + PER_KWH * np.log(max(mean_kwh, 0.1))
+        logit += PER_WEATHER * max(abs(weather_correlation(day, celsius, out_wh)) - LOOSE, 0.0)
+        posterior = 1.0 / (1.0 + np.exp(-logit))
+        if posterior <= REPORTED:
+            out_wh[:] = 0.0
+            return 0, 0.0, posterior
+        return n, variance_wh2, posterior
+
+    n, variance_wh2 = 0, 0.0
+    for w in range(max(wattages_w.size, 1)):
+        power_w = _power_of(experience, wattages_w, w)
+        if power_w > 0:
+            if n > 0:
+                home = Home(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
+            n, more_wh2 = _charge(
+                home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, n
+            )
+            variance_wh2 += more_wh2
+    _sort(session_start_us, session_end_us, session_wh, n)
+    return n, variance_wh2, 1.0
+
+
+@compiled
+def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
+    """Return the power a charger of the list draws [W]; 0 without any, or if one before it has the same."""
+    if w >= wattages_w.size or wattages_w[w] <= 0:
+        for before in range(min(w, wattages_w.size)):
+            if wattages_w[before] <= 0:
+                return 0.0
+        return usual_power(experience, wattages_w)
+    for before in range(w):
+        if abs(wattages_w[before] - wattages_w[w]) <= NEAR * wattages_w[w]:
+            return 0.0
+    power_w, weight = mean_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
+    return power_w if weight > 0 else wattages_w[w]
+
+
+@compiled
+def usual_power(experience: Any, taken_w: Any) -> Any:
+    """Return the level most plateau energy lies at [W], none of the powers taken; 0 without any."""
+    histogram = np.zeros(N_BINS)
+    fill_histogram(experience, histogram)
+    best, at = 0.0, -1
+    for k in range(1, N_BINS - 1):
+        around = 0.5 * histogram[k - 1] + histogram[k] + 0.5 * histogram[k + 1]
+        for w in range(taken_w.size):
+            if abs((k + 0.5) * BIN_W - taken_w[w]) <= NEAR * taken_w[w] + BIN_W:
+                around = 0.0
+        if around > best:
+            best, at = around, k
+    if at < 0:
+        return 0.0
+    centre_w = (at + 0.5) * BIN_W
+    power_w, weight = mean_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
+    return power_w if weight > 0 else 0.0
+
+
+@compiled
+def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
+    """Return the log odds of a vehicle from the days' plateaus, before the energy of its charges is known."""
+    if power_w < LEAST_POWER_W:
+        return -np.inf
+    n_near, regular, sharp, share, varied = describe_plateaus(experience, power_w)
+    if n_near < LEAST_PLATEAUS:
+        return -np.inf
+    return (
+        IS_ONE
+        + PER_POWER * np.log(power_w / USUAL_POWER_W)
+        + PER_REGULAR * regular
+        + PER_SHARP * sharp
+        + PER_SHARE * share
+        + PER_VARIED * min(varied, 0.6)
+    )
+
+
+@compiled
+def weather_correlation(day: Any, celsius: Any, out_wh: Any) -> Any:
+    """Return the correlation of the days' charging with their temperature, 0 where that hardly changes."""
+    n_days = 0
+    for i in range(day.size):
+        n_days = max(n_days, day[i] + 1)
+    energy_wh, warmth, count = np.zeros(n_days), np.zeros(n_days), np.zeros(n_days)
+    for i in range(day.size):
+        if day[i] >= 0:
+            energy_wh[day[i]] += out_wh[i]
+            warmth[day[i]] += celsius[i]
+            count[day[i]] += 1.0
+    known = count > 0
+    if known.sum() < 3:
+        return 0.0
+    warmth, energy_wh = warmth[known] / count[known], energy_wh[known]
+    spread_k, spread_wh = np.std(warmth), np.std(energy_wh)
+    if spread_k < LEAST_SPREAD_K or spread_wh == 0.0:
+        return 0.0
+    return np.mean((warmth - warmth.mean()) * (energy_wh - energy_wh.mean())) / (spread_k * spread_wh)
+
+
+@compiled
+def _charge(
+    home: Any,
+    power_w: Any,
+    history: Any,
+    out_wh: Any,
+    session_start_us: Any,
+    session_end_us: Any,
+    session_wh: Any,
+    n: Any,
+) -> Any:
+    """Add the charges at one power to the `n` there are; return how many there are then and their variance."""
+    wh_per_s = power_w / 3600.0
+    habits = Habits(np.zeros(24), np.zeros(24), np.empty(24), np.empty(24))
+    add_starts(history, power_w, habits.starts)
+    hour_s = count_high(home, wh_per_s, habits.high_s)
+    # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
+    found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:])
+    n_found = 0
+    for _ in range(2):
+        weigh_habits(habits, hour_s)
+        n_found = find_candidates(home, wh_per_s, habits, found)
+    variance_wh2, month_wh = 0.0, 0.0
+    for k in range(n_found):
+        first, end, logit = found.first[k], found.end[k], found.logit[k]
+        _, _, background, noise = surroundings(home, wh_per_s, first, end)
+        likely = 1.0 / (1.0 + np.exp(-logit))
+        hours_wh = power_w * ((home.start_us[end - 1] - home.start_us[first]) / 3.6e9)
+        hours_wh += wh_per_s * home.duration_s[end - 1]
+        variance_wh2 += likely * (1.0 - likely) * hours_wh**2
+        if logit <= 0.0:
+            continue
+        low, high, start_us, end_us = _extent(home, wh_per_s, background, first, end, out_wh)
+        if SHORTEST_US <= end_us - start_us <= LONGEST_US:
+            wh = _take(home, wh_per_s, background, first, end, low, high, out_wh)
+            session_start_us[n], session_end_us[n], session_wh[n] = start_us, end_us, wh
+            n += 1
+            month_wh += wh
+            variance_wh2 += 2.0 * ((noise + EDGE) * wh_per_s * home.duration_s[first]) ** 2
+    return n, variance_wh2 + (SYSTEMATIC * month_wh) ** 2
+
+
+@compiled
+def _share(home: Any, wh_per_s: Any, background: Any, i: Any) -> Any:
+    """Return the share of full power that an interval has above the background."""
+    return min(max(relative(home, wh_per_s, i) - background, 0.0), 1.0)
+
+
+@compiled
+def _extent(home: Any, wh_per_s: Any, background: Any, first: Any, end: Any, out_wh: Any) -> Any:
+    """Return first interval and end of a charge with its edges, and its start and end in time [µs]."""
+    low, high = first, end
+    start_us = home.start_us[first]
+    if first > 0 and home.is_valid[first - 1] and follows(home, first) and out_wh[first - 1] == 0.0:
+        share = _share(home, wh_per_s, background, first - 1)
+        if share >= SMALL and relative(home, wh_per_s, first - 1) < FULL:
+            low = first - 1
+            start_us -= np.int64(share * home.duration_s[low] * 1e6)
+    end_us = home.start_us[end - 1] + 1_000_000 * np.int64(home.duration_s[end - 1])
+    before, taper_s = 1.0, 0.0
+    while high < home.start_us.size and taper_s < TAPER_S and home.is_valid[high] and follows(home, high):
+        share = min(_share(home, wh_per_s, background, high), before)
+        if share < SMALL or relative(home, wh_per_s, high) >= FULL:
+            break
+        length_us = 1_000_000 * np.int64(home.duration_s[high])
+        taper_s += home.duration_s[high]
+        high += 1
+        if share < 0.5 * before:
+            end_us += np.int64(share * length_us)
+            break
+        end_us += length_us
+        before = share
+    return low, high, start_us, end_us
+
+
+@compiled
+def _take(
+    home: Any, wh_per_s: Any, background: Any, first: Any, end: Any, low: Any, high: Any, out_wh: Any
+) -> Any:
+    """Write the energy of a charge over `[low, high)`, full within `[first, end)`; return its sum [Wh]."""
+    total, before = 0.0, 1.0
+    for i in range(low, high):
+        share = 1.0
+        if not first <= i < end or relative(home, wh_per_s, i) < FULL:
+            share = _share(home, wh_per_s, background, i)
+        if i >= end:
+            share = before = min(share, before)
+        out_wh[i] = min(share * wh_per_s * home.duration_s[i], home.residual_wh[i])
+        total += out_wh[i]
+    return total
+
+
+@compiled
+def _sort(session_start_us: Any, session_end_us: Any, session_wh: Any, n: Any) -> None:
+    """Sort the sessions of several chargers by start, in place."""
+    for k in range(1, n):
+        start_us, end_us, wh = session_start_us[k], session_end_us[k], session_wh[k]
+        j = k
+        while j > 0 and session_start_us[j - 1] > start_us:
+            session_start_us[j], session_end_us[j] = session_start_us[j - 1], session_end_us[j - 1]
+            session_wh[j] = session_wh[j - 1]
+            j -= 1
+        session_start_us[j], session_end_us[j], session_wh[j] = start_us, end_us, wh

@@ -1,0 +1,1 @@
+"""How well and how fast the disaggregation is: labelled homes, measures, simple methods beside it, one run."""
