@@ -17,6 +17,7 @@ from analytics.disaggregation.places import Places
 from analytics.disaggregation.statistics import day_statistics
 from analytics.quality import Quality, counts_mask, profile_mask
 
+DAY_US = 86_400 * SECOND_US
 CONTEXT_DAYS = 1
 """Days before the month whose intervals show how its first night began."""
 
@@ -67,6 +68,16 @@ def month_edges_us(month: date, zone: ZoneInfo, context_days: int = 0) -> npt.ND
     edges_us = day_edges_us(start, (last - start).days + 1, zone)
     edges_us.flags.writeable = False
     return edges_us
+
+
+def temperature_span_us(month: date) -> tuple[int, int]:
+    """Return the UTC days whose temperatures a month and its history need, in whatever zone [µs].
+
+    They are the same for every home, so that a result never depends on who else is in its batch.
+    """
+    first, last = month_range(month.year, month.month)
+    start, end = first - timedelta(days=HISTORY_DAYS + 2), last + timedelta(days=2)
+    return (start - EPOCH_DAY).days * DAY_US, (end - EPOCH_DAY).days * DAY_US
 
 
 def month_batch(

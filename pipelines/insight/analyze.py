@@ -21,6 +21,7 @@ from analytics.disaggregation.homes import (
     month_batch,
     month_edges_us,
     month_statistics,
+    temperature_span_us,
 )
 from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.model import DisaggregationBatch, disaggregate
@@ -147,7 +148,7 @@ def _disaggregate(measured: _Measured, facts: HomeFacts, month: date) -> tuple[H
     known = [rows for at, rows in measured.statistics.items() if oldest <= at < month]
     history = np.concatenate([np.zeros((0, N_COLUMNS), dtype=np.uint16), *known])
     intervals = _rows(measured.intervals, [edges_us])
-    places = _places(facts, int(month_edges_us(oldest, zone)[0]), int(edges_us[-1]))
+    places = _places(facts, *temperature_span_us(month))
     result = disaggregate(
         month_batch(
             month,

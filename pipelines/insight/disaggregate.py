@@ -12,16 +12,21 @@ import sqlalchemy as sa
 
 from analytics.calendar import month_range
 from analytics.disaggregation.columns import N_COLUMNS, Statistics
-from analytics.disaggregation.homes import CONTEXT_DAYS, HomeIntervals, month_batch, month_edges_us
+from analytics.disaggregation.homes import (
+    CONTEXT_DAYS,
+    HomeIntervals,
+    month_batch,
+    month_edges_us,
+    temperature_span_us,
+)
 from analytics.disaggregation.model import disaggregate
 from analytics.disaggregation.months import warnings_of
-from analytics.disaggregation.places import HOUR_US
 from analytics.quality import Quality
 from pipelines import clock
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.insight.changed_weather import month_hours, weather_digest
-from pipelines.insight.due import measured_devices, months_before
-from pipelines.insight.history import HISTORY_MONTHS, read_history, store_statistics
+from pipelines.insight.due import measured_devices
+from pipelines.insight.history import read_history, store_statistics
 from pipelines.insight.homes import MeasuredDays, read_days, read_intervals
 from pipelines.insight.results import Computed, forget_month, store_month
 from pipelines.insight.surroundings import Surroundings, read_surroundings
@@ -80,16 +85,8 @@ def _disaggregate(
     connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], month: date
 ) -> Computed:
     edges = [month_edges_us(month, zone, CONTEXT_DAYS) for zone in zones]
-    history_start = months_before(month, HISTORY_MONTHS)
-    first_hour_us, last_hour_us = month_hours(month)
-    surroundings = read_surroundings(
-        connection,
-        homes,
-        zones,
-        min(int(month_edges_us(history_start, zone)[0]) for zone in set(zones)),
-        max(last_hour_us + HOUR_US, *(int(edge[-1]) for edge in edges)),
-    )
-    celsius = surroundings.month_celsius(first_hour_us, last_hour_us)
+    surroundings = read_surroundings(connection, homes, zones, *temperature_span_us(month))
+    celsius = surroundings.month_celsius(*month_hours(month))
     history = read_history(connection, homes, zones, month)
     intervals = read_intervals(connection, homes, edges)
     days = read_days(connection, homes, zones, month)

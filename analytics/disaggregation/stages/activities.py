@@ -1,6 +1,7 @@
 """Stages 5 and 6, boiler, washing and cooking: runs of high power, each shared out among what it may be.
 
-A run is a stretch of intervals above `RUN_POWER_W` after the stages before. Its odds for each component k are
+A run is a stretch of intervals above `RUN_POWER_W` after the stages before; coarse intervals whose powers differ
+are runs of their own. Its odds for each component k are
 
     rate_k N(log energy; m_k, s_k) N(log length; t_k, u_k) hours_k(start)
 
@@ -20,6 +21,7 @@ from analytics.disaggregation.priors import (
     BOILER_REGULAR,
     COOKING_KWH_PER_DAY,
     PEOPLE,
+    RUN_COARSE_S,
     RUN_DAYS_OF_PRIOR,
     RUN_FLOOR_W,
     RUN_GAP_S,
@@ -30,6 +32,7 @@ from analytics.disaggregation.priors import (
     RUN_KWH_SPREAD,
     RUN_OTHERS_PER_DAY,
     RUN_POWER_W,
+    RUN_STEP,
     WASHING_KWH_PER_DAY,
     WASHING_OWNED,
 )
@@ -81,15 +84,19 @@ def find_runs(
     start_us: Any, duration_s: Any, residual_wh: Any, day: Any, n_context: Any, first: Any, last: Any
 ) -> Any:
     """Fill the first and last interval of each run on the target days; return how many there are."""
-    count, end_us = 0, np.int64(-(2**62))
+    count, end_us, before_w = 0, np.int64(-(2**62)), 0.0
     for i in range(residual_wh.size):
         if day[i] >= n_context and residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
-            if count > 0 and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
+            power_w = residual_wh[i] * 3600.0 / duration_s[i]
+            is_near = abs(power_w - before_w) <= RUN_STEP * max(power_w, before_w)
+            is_joined = is_near or duration_s[i] < RUN_COARSE_S
+            before_w = power_w
+            if count > 0 and is_joined and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
                 last[count - 1] = i
             else:
                 first[count], last[count] = i, i
                 count += 1
-            end_us = start_us[i] + duration_s[i] * 1_000_000
+            end_us = start_us[i] + np.int64(duration_s[i]) * 1_000_000
     return count
 
 

@@ -75,7 +75,7 @@ def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) 
         if is_valid[i]:
             energy += energy_uwh[i]
             valid_s += duration_s[i]
-        end_us = start_us[i] + duration_s[i] * 1_000_000
+        end_us = start_us[i] + np.int64(duration_s[i]) * 1_000_000
         while first < i and end_us - start_us[first + 1] >= QUIET_S * 1_000_000:
             if is_valid[first]:
                 energy -= energy_uwh[first]

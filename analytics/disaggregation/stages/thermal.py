@@ -185,7 +185,7 @@ def fit(
     variance : float
         Of the last coefficient, in terms of the noise.
     """
-    size = N_COMMON
+    size = np.int64(N_COMMON)
     for i in range(N_COMMON):
         for j in range(i + 1):
             matrix[i, j] = common[j, i]
@@ -283,24 +283,25 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
         return
     n = max(weights * SEASON_INDEPENDENT, 4.0)
     noise = squares / weights - (common[0, N_COMMON] / weights) ** 2
-    heat, cool, rss, variance = -1, -1, 0.0, 0.0
+    none = np.int64(-1)  # typed, so that no variant is compiled for a constant
+    heat, cool, rss, variance = none, none, 0.0, 0.0
     for _ in range(2):
         # What each day tells counts for its independent share only.
         set_priors(home, max(noise, 1e-6) / SEASON_INDEPENDENT, prior, precision)
-        heat, cool = -1, -1
-        rss, variance = fit(common, with_base, squares, -1, -1, prior, precision, matrix, right, solution)
+        heat, cool = none, none
+        rss, variance = fit(common, with_base, squares, none, none, prior, precision, matrix, right, solution)
         if heats > 0:
             best = np.inf
             for base in range(N_HEATING):
-                trial, _ = fit(common, with_base, squares, base, -1, prior, precision, matrix, right, solution)
+                trial, _ = fit(common, with_base, squares, base, none, prior, precision, matrix, right, solution)
                 if solution[HEAT] > 0 and trial < best:
                     best, heat = trial, base
             if heat >= 0 and heats == 2 and n * np.log(rss / best) < np.log(n) + SIGNIFICANT_BIC:
-                heat = -1
+                heat = none
             elif heat >= 0:
                 rss = best
         if cools > 0:
-            best, chosen = np.inf, -1
+            best, chosen = np.inf, none
             for base in range(N_HEATING, N_BASES):
                 trial, _ = fit(common, with_base, squares, heat, base, prior, precision, matrix, right, solution)
                 if solution[COOL] > 0 and trial < best:
@@ -311,7 +312,7 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
     noise /= SEASON_INDEPENDENT
     found[1] = 0.0
     if heat >= 0:
-        rss, variance = fit(common, with_base, squares, heat, -1, prior, precision, matrix, right, solution)
+        rss, variance = fit(common, with_base, squares, heat, none, prior, precision, matrix, right, solution)
         found[1] = variance * noise
     rss, variance = fit(common, with_base, squares, heat, cool, prior, precision, matrix, right, solution)
     found[0], found[2] = max(solution[HEAT], 0.0), heat

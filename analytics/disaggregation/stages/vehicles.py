@@ -144,9 +144,7 @@ def separate_vehicles(
         if power_w > 0:
             if n > 0:
                 home = Home(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
-            n, more_wh2 = _charge(
-                home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, n
-            )
+            n, more_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, n)
             variance_wh2 += more_wh2
     _sort(session_start_us, session_end_us, session_wh, n)
     return n, variance_wh2, 1.0

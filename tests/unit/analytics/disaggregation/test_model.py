@@ -5,7 +5,6 @@ import pytest
 
 from analytics.disaggregation.batch import CLASSES
 from analytics.disaggregation.model import MODEL_VERSION, disaggregate
-from analytics.disaggregation.households import household_of
 from analytics.disaggregation.statistics import day_statistics
 from analytics.errors import BrokenContractError
 from tests.unit.analytics.disaggregation.homes import batch_of, home
