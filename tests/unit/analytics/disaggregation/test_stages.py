@@ -1,0 +1,295 @@
+"""The stages of the model, each alone on plain arrays."""
+
+import numpy as np
+import pytest
+
+from analytics.climate import normal_temperature_c, sun_elevation_deg
+from analytics.disaggregation.classes import BOILER, COOKING, FRIDGE, LIGHTS, N_CLASSES, OTHERS, STANDBY, WASHING
+from analytics.disaggregation.columns import MINIMUM_W, N_COLUMNS, PART0_POWER_W, PART0_VALID_SHARE, QUIET_W
+from analytics.disaggregation.households import Household, household_of
+from analytics.disaggregation.places import places_of
+from analytics.disaggregation.priors import FRIDGE_KWH_PER_DAY
+from analytics.disaggregation.stages import activities, thermal
+from analytics.disaggregation.stages.fridge import fridge_power
+from analytics.disaggregation.stages.home import numbers_of
+from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, round_parts
+from analytics.disaggregation.stages.season import fill_season
+from analytics.disaggregation.stages.standby import fridge_share, standby_levels
+from analytics.disaggregation.stages.survey import expect
+
+FRIDAY = 19_601
+"""2023-09-01."""
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+
+
+def days(n, *, power_w=100, minimum_w=100.0, quiet_w=None):
+    """Give days of statistics, fully measured."""
+    rows = np.zeros((n, N_COLUMNS), dtype=np.uint16)
+    rows[:, PART0_POWER_W : PART0_POWER_W + 4] = np.broadcast_to(power_w, (n,))[:, None]
+    rows[:, PART0_VALID_SHARE : PART0_VALID_SHARE + 4] = 10_000
+    rows[:, MINIMUM_W] = np.rint(np.broadcast_to(minimum_w, (n,)) * 10)
+    rows[:, QUIET_W] = np.rint(np.broadcast_to(minimum_w if quiet_w is None else quiet_w, (n,)) * 10)
+    return rows
+
+
+def levels(before, month, *, fridge_w=0.0):
+    level_w = np.zeros(len(month))
+    spread_w = standby_levels(np.concatenate((before, month)), len(before), FRIDAY, fridge_w, level_w)
+    return level_w, spread_w
+
+
+def test_a_party_week_is_shrunk_towards_thirteen_weeks():
+    month = days(30)
+    month[17:24, MINIMUM_W] *= 2  # Monday 18 to Sunday 24
+
+    level_w, _ = levels(days(91), month)
+
+    assert level_w[16] == level_w[24] == 100
+    assert level_w[17:24] == pytest.approx(170)  # 100 + 0.7 (200 - 100)
+
+
+def test_the_days_before_teach_the_first_week():
+    level_w, _ = levels(days(91, minimum_w=50.0), days(30))
+
+    # Most days of the week of Friday 1 are history at 50 W; the next whole week at 100 W weighs 0.7.
+    assert level_w[:3] == pytest.approx(50)
+    assert level_w[3:10] == pytest.approx(85)
+
+
+def test_days_mostly_without_measurement_teach_no_standby():
+    month = days(30)
+    month[:20, PART0_VALID_SHARE : PART0_VALID_SHARE + 4] = 4_900
+    month[:20, MINIMUM_W] = 0
+
+    level_w, spread_w = levels(days(0), month)
+
+    assert level_w.tolist() == [100.0] * 30
+    assert spread_w == 0
+
+
+def test_an_hourly_least_power_holds_most_of_a_fridge():
+    assert fridge_share(900.0) == fridge_share(60.0) == 0
+    assert fridge_share(3600.0) == fridge_share(7200.0) == 0.7
+    assert levels(days(0), days(30), fridge_w=21.0)[0] == pytest.approx(79)
+
+
+def test_fridges_are_those_of_the_list_as_far_as_nothing_else_is_seen():
+    (home,) = numbers_of([household_of({}, [{"key": "FRIDGE", "type": "FREEZER", "amount": 2}])])
+
+    power_w, variance = fridge_power(home, days(30), 12.0, 0.7)
+
+    assert power_w == pytest.approx(2 * FRIDGE_KWH_PER_DAY[1] / 0.024)
+    assert variance > 0
+
+
+def test_what_cycles_at_rest_moves_the_fridge_towards_it():
+    (home,) = numbers_of([Household()])
+    usual_w, usual_variance = fridge_power(home, days(30, quiet_w=100.0)[:0], 12.0, 0.0)
+
+    more_w, variance = fridge_power(home, days(30, quiet_w=100.0 + 2 * usual_w), 12.0, 0.0)
+
+    assert usual_w < more_w < 2 * usual_w
+    assert variance < usual_variance
+
+
+def test_a_home_whose_list_has_no_fridge_has_none():
+    (home,) = numbers_of([household_of({}, [])])
+    assert fridge_power(home, days(30, quiet_w=200.0), 12.0, 0.0) == (0.0, 0.0)
+
+
+def test_the_seasons_of_a_place_are_its_temperatures_and_dark_hours():
+    start_us = FRIDAY * DAY_US
+    places = places_of([(51.5, -0.1)], start_us=start_us - 10 * DAY_US, end_us=start_us + 40 * DAY_US)
+    hours_us = places.first_hour_us + np.arange(places.celsius.shape[1]) * HOUR_US
+    at = ((90.0, 0.0), (0.0, 0.0), (0.0, 90.0))
+    sun = np.stack([np.sin(np.radians(sun_elevation_deg(hours_us, *one))) for one in at])
+    mean_c, dark_h, measured = np.zeros(40), np.zeros(40), np.zeros(40)
+
+    fill_season(
+        places.first_hour_us, places.celsius[0], places.is_measured[0], sun, 51.5, -0.1, start_us, 10, mean_c,
+        dark_h, measured,
+    )  # fmt: skip
+
+    hourly_c = normal_temperature_c(hours_us, 51.5, -0.1).reshape(-1, 24)
+    assert mean_c[1:] == pytest.approx(0.7 * hourly_c[1:40].mean(axis=1) + 0.3 * hourly_c[:39].mean(axis=1))
+    is_dark = sun_elevation_deg(hours_us, 51.5, -0.1).reshape(-1, 24)[:40, 6:] < -3.0
+    assert dark_h == pytest.approx(is_dark.sum(axis=1), abs=1)
+    assert not measured.any()
+
+
+def heated(*, slope=3.0, base_c=14.0, dark=0.2, seed=1, n=396):
+    """Give a year of days of a home that is heated, its temperatures and dark hours."""
+    rng = np.random.default_rng(seed)
+    day = np.arange(n)
+    mean_c = 10 - 8 * np.cos(2 * np.pi * day / 365) + rng.normal(0, 3, n)
+    dark_h = 6 + 4 * np.cos(2 * np.pi * day / 365)
+    kwh = 6 + dark * dark_h + slope * np.maximum(base_c - mean_c, 0) + rng.normal(0, 1, n)
+    return days(n, power_w=np.rint(np.maximum(kwh, 0) / 0.024)), mean_c, dark_h
+
+
+def regress(household, rows, mean_c, dark_h):
+    found = np.zeros(7)
+    thermal.regress(numbers_of([household])[0], rows, FRIDAY - len(rows), mean_c, dark_h, found)
+    return found
+
+
+RADIATORS = household_of({}, [{"key": "ELECTRIC_HEATING", "type": "RADIATOR", "amount": 2}])
+
+
+@pytest.mark.parametrize("household", [RADIATORS, Household()], ids=["listed", "no list"])
+def test_a_year_of_weather_tells_heating_from_darkness(household):
+    found = regress(household, *heated())
+
+    assert thermal.HEATING_BASES_C[int(found[2])] == 14.0
+    assert found[0] == pytest.approx(3.0, rel=0.05)
+    assert found[5] == -1
+    assert found[6] == pytest.approx(0.2, abs=0.15)
+
+
+def test_a_home_that_only_lights_more_in_winter_is_not_heated():
+    found = regress(Household(), *heated(slope=0.0, dark=0.3))
+
+    assert found[2] == found[5] == -1
+    assert found[6] == pytest.approx(0.3, abs=0.1)
+
+
+def test_what_is_not_on_the_list_neither_heats_nor_cools():
+    found = regress(household_of({}, []), *heated())
+    assert found[2] == found[5] == -1
+
+
+def test_with_little_experience_the_survey_speaks_for_what_is_owned():
+    rows, mean_c, dark_h = heated(n=5)
+    found = regress(RADIATORS, rows, mean_c, dark_h)
+    assert found[0] == thermal.HEATING_KWH_PER_K[0]
+    assert found[1] > 0
+
+
+def test_the_regression_agrees_with_least_squares():
+    rows, mean_c, dark_h = heated(n=200)
+    common, with_base = np.zeros((3, 4)), np.zeros((thermal.N_BASES, 5))
+    _, weights, squares = thermal.add_up(rows, FRIDAY, mean_c, dark_h, common, with_base)
+    solution = np.zeros(5)
+    none = np.zeros(5)
+    rss, _ = thermal.fit(common, with_base, squares, 2, 6, none, none, np.zeros((5, 5)), np.zeros(5), solution)
+
+    kwh = np.array([thermal.day_kwh(row) for row in rows])
+    weekend = [thermal.is_weekend(FRIDAY + d) for d in range(200)]
+    terms = np.stack(
+        [np.ones(200), weekend, dark_h, np.maximum(14 - mean_c, 0), np.maximum(mean_c - 20, 0)], axis=1
+    )
+    weight = np.sqrt(0.5 ** ((200 - 1 - np.arange(200)) / 180))
+    expected, residual, *_ = np.linalg.lstsq(terms * weight[:, None], kwh * weight, rcond=None)
+    assert solution == pytest.approx(expected, rel=1e-6)
+    assert rss == pytest.approx(residual[0], rel=1e-6)
+    assert weights == pytest.approx(np.sum(weight**2))
+
+
+def test_energy_is_given_by_degree_hours_and_no_interval_gets_more_than_it_has():
+    day_wh = np.array([100.0, 50.0, 10.0])
+    day = np.array([0, 0, 0, 1, 1, 2])
+    residual_wh = np.array([100.0, 20.0, 80.0, 10.0, 10.0, 0.0])
+    out_wh = np.zeros(6)
+
+    thermal.allocate(day_wh, np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]), day, 0, residual_wh, out_wh)
+
+    # 50 + 20 by degrees, the other 30 in proportion to what is left: 50, 0 and 80.
+    assert out_wh == pytest.approx([50 + 30 * 50 / 130, 20, 30 * 80 / 130, 10, 10, 0])
+
+
+def test_a_survey_knows_what_is_owned():
+    owned = household_of(
+        {"people_amount": 4, "home_size": 120.0},
+        [
+            {"key": "WASHING_MACHINE", "amount": 1},
+            {"key": "ELECTRIC_BOILER", "amount": 1, "usage_type": "WATER_HEATING", "water_tank": True},
+        ],
+    )
+    homes = numbers_of([owned, household_of({}, []), Household()])
+    listed, empty, unknown = (np.zeros(N_CLASSES) for _ in range(3))
+
+    for home, mean_wh in zip(homes, (listed, empty, unknown), strict=True):
+        expect(home, 30.0, 12.0, 6.0, mean_wh)
+
+    assert listed[BOILER] == pytest.approx(30_000 * (2.1 * 4 + 1.0))
+    assert listed[WASHING] > 0
+    assert listed[COOKING] == listed[FRIDGE] == 0
+    assert np.flatnonzero(empty).tolist() == [LIGHTS, OTHERS]
+    assert np.flatnonzero(unknown).tolist() == [COOKING, FRIDGE, LIGHTS, OTHERS, WASHING]
+
+
+def test_runs_are_shared_out_among_what_is_owned():
+    start_us = np.arange(96, dtype=np.int64) * 900_000_000
+    duration_s = np.full(96, 900, dtype=np.int32)
+    residual_wh = np.full(96, 20.0)
+    residual_wh[40:45] = 300.0  # 1.2 kW from 10:00 to 11:15
+    first, last = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
+    wall_s = start_us // 1_000_000
+    n_runs = activities.find_runs(start_us, duration_s, residual_wh, np.zeros(96, dtype=np.int64), 0, first, last)
+    assert (n_runs, first[0], last[0]) == (1, 40, 44)
+
+    def share(*keys):
+        (home,) = numbers_of([household_of({}, [{"key": key, "amount": 1} for key in keys])])
+        odds, energy_wh = np.zeros((1, activities.N_COMPONENTS)), np.zeros(1)
+        rates, class_wh, variance = np.zeros(activities.N_COMPONENTS), np.zeros(N_CLASSES), np.zeros(N_CLASSES)
+        activities.set_rates(home, rates)
+        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds)
+        activities.share_runs(odds, energy_wh, n_runs, 1.0, rates, class_wh, variance)
+        return class_wh
+
+    washing, nothing, both = share("WASHING_MACHINE"), share(), share("WASHING_MACHINE", "ELECTRIC_STOVE")
+    energy_wh = 5 * (300 - 150 / 4)
+    assert washing.sum() == nothing.sum() == both.sum() == pytest.approx(energy_wh)
+    assert washing[WASHING] > 0.5 * energy_wh
+    assert nothing[OTHERS] == pytest.approx(energy_wh)
+    assert washing[WASHING] > both[WASHING] > both[COOKING] > 0
+
+
+def test_a_sum_is_borne_in_proportion_to_the_variances():
+    energy, variance = np.array([10.0, 20.0, 0.0]), np.array([1.0, 3.0, 0.0])
+    fit_total(energy, variance, 38.0)
+    assert energy.tolist() == [12.0, 26.0, 0.0]
+
+
+def test_no_class_becomes_negative_and_the_others_bear_the_rest():
+    energy, variance = np.array([1.0, 20.0, 5.0]), np.array([10.0, 10.0, 0.0])
+    fit_total(energy, variance, 16.0)
+    assert energy == pytest.approx([0.0, 11.0, 5.0])
+
+
+def test_certain_classes_are_scaled_where_nothing_else_can_bear_it():
+    energy, variance = np.array([10.0, 30.0]), np.zeros(2)
+    fit_total(energy, variance, 20.0)
+    assert energy == pytest.approx([5.0, 15.0])
+
+
+def test_days_are_scaled_to_the_month_and_add_up_to_their_totals():
+    rng = np.random.default_rng(3)
+    day_wh = rng.random((N_CLASSES, 30)) * 1000
+    day_wh[STANDBY] = 500.0
+    total_wh = day_wh.sum(axis=0) * rng.uniform(0.5, 1.5, 30)
+    energy = rng.random(N_CLASSES)
+    energy *= total_wh.sum() / energy.sum()
+
+    reconcile_days(energy, day_wh, total_wh)
+
+    assert (day_wh >= 0).all()
+    assert day_wh.sum(axis=0) == pytest.approx(total_wh)
+    assert day_wh[STANDBY].std() < 0.1 * day_wh[STANDBY].mean()
+
+
+def test_printed_parts_add_up_to_the_printed_day_and_month():
+    rng = np.random.default_rng(4)
+    day_wh = rng.random((N_CLASSES, 31))
+    day_wh[OTHERS] = 0.0
+    total_uwh = np.ceil(day_wh.sum(axis=0) * 1e6).astype(np.int64) + rng.integers(0, 10_000, 31)
+    total_mwh, parts_mwh = np.zeros(31, dtype=np.int64), np.zeros((31, N_CLASSES), dtype=np.int64)
+
+    round_parts(total_uwh, day_wh, total_mwh, parts_mwh)
+
+    assert parts_mwh.sum(axis=1).tolist() == total_mwh.tolist()
+    assert (parts_mwh >= 0).all()
+    assert abs(total_mwh.sum() * 1000 - total_uwh.sum()) <= 500
+    months = np.delete(parts_mwh.sum(axis=0) - day_wh.sum(axis=1) * 1000, OTHERS)
+    assert np.abs(months).max() <= 0.51

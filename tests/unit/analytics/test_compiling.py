@@ -1,0 +1,36 @@
+import pytest
+
+from analytics.kernels.compiling import compiler, stamp_of
+
+
+def test_the_stamp_of_a_package_changes_with_any_of_its_modules(tmp_path):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "one.py").write_text("A = 1\n")
+    (tmp_path / "notes.txt").write_text("not code\n")
+    before = stamp_of(tmp_path)
+
+    (tmp_path / "notes.txt").write_text("still not code\n")
+    assert stamp_of(tmp_path) == before
+    (tmp_path / "stages" / "one.py").write_text("A = 2\n")
+    assert stamp_of(tmp_path) != before
+
+
+def add_one(n):
+    return n + 1
+
+
+def test_compiled_code_is_kept_under_the_stamp_of_its_package(tmp_path):
+    function = compiler(tmp_path)(add_one)
+    assert function(1) == 2
+    if hasattr(function, "py_func"):  # not where compiling is switched off
+        assert function._cache._cache_file._source_stamp == stamp_of(tmp_path)
+
+
+def test_a_division_by_zero_in_a_kernel_is_no_exception(tmp_path):
+    def divide(a, b):
+        return a / b
+
+    function = compiler(tmp_path)(divide)
+    if not hasattr(function, "py_func"):
+        pytest.skip("compiling is switched off")
+    assert function(1.0, 0.0) == float("inf")
