@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.climate import sun_elevation_deg
 from analytics.disaggregation.batch import CLASSES, Cycles, DisaggregationBatch, HomesBatch
 from analytics.disaggregation.columns import HISTORY_DAYS, N_COLUMNS
-from analytics.disaggregation.kernel import Inputs, Outputs, disaggregate_homes
+from analytics.disaggregation.estimate import Inputs
+from analytics.disaggregation.kernel import Outputs, disaggregate_homes
 from analytics.disaggregation.places import HOUR_US
 from analytics.disaggregation.stages.home import numbers_of
+from analytics.disaggregation.stages.pieces import APPLIANCE, END_US, ENERGY_MWH, HOME, START_US
 from analytics.disaggregation.stages.season import fill_seasons
 from analytics.disaggregation.statistics import raise_fault
 from analytics.errors import BrokenContractError
@@ -54,16 +57,16 @@ def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
     inputs, outputs = _inputs(batch), _outputs(batch)
     cuts = np.linspace(0, batch.n_homes, threads + 1).astype(np.int64).tolist()
     if threads == 1:
-        faults = [disaggregate_homes(0, batch.n_homes, inputs, outputs)]
+        slices = [disaggregate_homes(0, batch.n_homes, inputs, outputs)]
     else:
         with ThreadPoolExecutor(threads) as pool:
-            faults = list(pool.map(lambda cut: disaggregate_homes(*cut, inputs, outputs), pairwise(cuts)))
-    for home, fault in faults:
+            slices = list(pool.map(lambda cut: disaggregate_homes(*cut, inputs, outputs), pairwise(cuts)))
+    for home, fault, _ in slices:
         raise_fault(home, fault)
     return DisaggregationBatch(
         model_version=MODEL_VERSION,
         target_offsets=batch.target_offsets,
-        cycles=_no_cycles(),
+        cycles=_cycles(np.concatenate([table for _, _, table in slices])),
         **outputs._asdict(),
     )
 
@@ -138,6 +141,12 @@ def _outputs(batch: HomesBatch) -> Outputs:
     )
 
 
-def _no_cycles() -> Cycles:
-    none = np.empty(0, dtype=np.int64)
-    return Cycles(home=none, appliance=none, start_us=none, end_us=none, energy_mwh=none)
+def _cycles(table: npt.NDArray[np.int64]) -> Cycles:
+    columns = [np.ascontiguousarray(column) for column in table.T]
+    return Cycles(
+        home=columns[HOME],
+        appliance=columns[APPLIANCE],
+        start_us=columns[START_US],
+        end_us=columns[END_US],
+        energy_mwh=columns[ENERGY_MWH],
+    )

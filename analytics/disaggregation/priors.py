@@ -36,6 +36,9 @@ less, the quiet hours of the night may be among the missing."""
 STANDBY_DOUBT = 0.08
 """Relative error of the standby even where all nights agree. Own choice."""
 
+STANDBY_SPREAD = 0.3
+"""Share of the spread of a home's nights that is doubt about its standby. Own choice."""
+
 # Cold appliances.
 
 FRIDGE_KWH_PER_DAY = (0.7, 0.9, 1.15, 0.4, 0.8)
@@ -144,9 +147,10 @@ BOILER_SOLAR_SHARE = 0.45
 SHOWER_KWH_PER_PERSON = 0.8
 """Of an electric shower a day: 8 kW for 6 minutes; it counts as others. Own choice."""
 
-OTHERS_KWH_PER_DAY = 3.0
+OTHERS_KWH_PER_DAY = 3.5
 """Screens, computers and the like. Source: HES, audiovisual 14 %, ICT 6 % and other 4 % of
-the total, make 2.4; raised for what a list does not name."""
+the total, make 2.4; raised for what lists
+do not name, fitted on the tuning parts of AMPds2, UCI and REDD."""
 
 OTHERS_LISTED_KWH = 0.6
 """Of each appliance on the list that has no class of its own, a day. Own choice."""
@@ -156,6 +160,12 @@ ACTIVITY_DOUBT = 0.6
 
 OTHERS_DOUBT = 1.0
 """Relative standard deviation of what has no class. Own choice."""
+
+REST_DOUBT = (0.5, 0.05)
+"""Error of what no stage claims, as a share of it and of the month. Own choice."""
+
+MIN_SCALE, MAX_SCALE = 0.1, 4.0
+"""Least and greatest use of a home relative to its survey that the survey follows. Own choice."""
 
 SCALE_SHARE = (0.2, 0.4, 0.5, 0.0, 0.2, 0.5, 0.5, 1.0, 0.3, 0.4)
 """How much of a home's use relative to its survey each class follows, as an exponent. Own choice: who uses twice
@@ -382,9 +392,14 @@ RUN_HOURS = (
 BOILER_REGULAR = 6.0
 """How much likelier a run is a boiler's when there is one at that hour every day than when by chance. Own choice."""
 
-EVIDENCE_DOUBT = (0.4, 1.0)
+CYCLE_RESOLUTION_S = (900.0, 1800.0)
+"""Coarsest intervals at which runs of boiler and cooking, and of washing, are given as cycles. Own choice: a longer
+interval holds several things."""
+
+EVIDENCE_DOUBT = (0.3, 0.6)
 EVIDENCE_RESOLUTION_S = (900.0, 3600.0)
-"""Relative error of what the runs say of a class, at intervals of 15 and of 60 minutes. Own choice."""
+"""Relative error of what the runs say of a class, at intervals of 15 and of 60 minutes. Fitted on the
+tuning parts of AMPds2, UCI and REDD."""
 
 # Reconciliation, by class in their order: boiler, cooking, cooling, vehicle, fridge, heating, lights, others,
 # standby, washing.

@@ -173,15 +173,26 @@ def share_runs(
 
 
 @compiled
-def write_class(
-    of_class: Any, duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, odds: Any, out_wh: Any
+def add_classes(
+    duration_s: Any,
+    residual_wh: Any,
+    day: Any,
+    n_context: Any,
+    first: Any,
+    last: Any,
+    n_runs: Any,
+    odds: Any,
+    day_wh: Any,
 ) -> None:
-    """Write a class's share of the energy of each interval of each run."""
-    out_wh[:] = 0.0
+    """Add each run's energy to the days of its classes, and take it out of the residual."""
+    share = np.empty(N_COMPONENTS)
     for run in range(n_runs):
-        share = 0.0
         for k in range(N_COMPONENTS):
-            if CLASS_OF[k] == of_class:
-                share += odds[run, k]
+            share[k] = odds[run, k] if CLASS_OF[k] != OTHERS else 0.0
+        claimed = min(share.sum(), 1.0)
         for i in range(first[run], last[run] + 1):
-            out_wh[i] = min(share, 1.0) * claim(residual_wh[i], duration_s[i])
+            energy = claim(residual_wh[i], duration_s[i])
+            for k in range(N_COMPONENTS):
+                if share[k] > 0:
+                    day_wh[CLASS_OF[k], day[i] - n_context] += share[k] * energy
+            residual_wh[i] = max(residual_wh[i] - claimed * energy, 0.0)

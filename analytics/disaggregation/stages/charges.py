@@ -40,16 +40,17 @@ PEAK = 0.7
 BESIDE_LOG = np.log(0.2)
 NEVER_LOG = np.log(0.003)
 MIN_NOISE = 0.05
-RANGE_LOG = np.log(0.67)
-"""Other use as large as the charger's lies anywhere within 1.5 of its power."""
-RARE = 0.03
+MOST_BESIDE = 1.5
+TWICE = 1.6
+"""Relative power from which other use is counted by itself."""
+RARE = 0.02
 """Share of the time that other use is taken to be so large at least."""
 HOURS_KNOWN = 0.5
 HOURS_ANY = 0.02
 """Charges begin in any hour: as counts, and as a share of those counted."""
 
-BASE, PER_SCORE, PER_RISE, PER_FALL = -0.45, 1.4, -1.0, -1.5
-PER_STEP_UP, PER_STEP_DOWN, PER_HOUR, PER_BACKGROUND, PER_START = -2.7, -3.0, 0.18, -0.9, 1.37
+BASE, PER_SCORE, PER_RISE, PER_FALL = -0.1, 1.2, -1.4, -1.6
+PER_STEP_UP, PER_STEP_DOWN, PER_HOUR, PER_BACKGROUND, PER_START = -2.1, -2.8, 0.7, -2.2, 1.55
 MAX_HOURS = 3.0
 
 
@@ -70,6 +71,13 @@ class Habits(NamedTuple):
     high_s: npt.NDArray[np.float64]
     start_log: npt.NDArray[np.float64]
     high_log: npt.NDArray[np.float64]
+
+
+class Runs(NamedTuple):
+    """First and end of each run of intervals as high as the charger."""
+
+    first: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
 
 
 class Candidates(NamedTuple):
@@ -93,78 +101,100 @@ def is_high(home: Any, wh_per_s: Any, level: Any, i: Any) -> Any:
 
 
 @compiled
+def band_of(home: Any, wh_per_s: Any, i: Any) -> Any:
+    """Return the slot of a high interval in `Habits.high_s`: local hour, 24 later from `TWICE` on."""
+    return home.wall_s[i] // 3600 + (24 if is_high(home, wh_per_s, TWICE, i) else 0)
+
+
+@compiled
 def follows(home: Any, i: Any) -> Any:
     """Tell whether an interval begins where the one before it ends."""
     return home.start_us[i] == home.start_us[i - 1] + 1_000_000 * np.int64(home.duration_s[i - 1])
 
 
 @compiled
-def count_high(home: Any, wh_per_s: Any, high_s: Any) -> Any:
-    """Add up by local hour how long use is as large as the charger's; return valid time per hour."""
-    total_s = 0.0
-    for i in range(home.duration_s.size):
-        if home.is_valid[i]:
-            total_s += home.duration_s[i]
-            if home.residual_wh[i] >= FULL * wh_per_s * home.duration_s[i]:
-                high_s[home.wall_s[i] // 3600] += home.duration_s[i]
-    return total_s / 24.0
+def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
+    """Fill the runs of high intervals, over single dips, and count high time by local hour.
+
+    Returns
+    -------
+    n_runs : int
+    hour_s : float, [s]
+        Valid time in a mean hour of the day.
+    """
+    start_us, duration_s, residual_wh = home.start_us, home.duration_s, home.residual_wh
+    is_valid, wall_s = home.is_valid, home.wall_s
+    first_of, end_of, high_s = runs.first, runs.end, habits.high_s
+    total_s, n_runs, is_open, dip = 0.0, 0, False, 0
+    full_wh_per_s, twice_wh_per_s = FULL * wh_per_s, TWICE * wh_per_s
+    for i in range(duration_s.size):
+        if is_valid[i]:
+            total_s += duration_s[i]
+        is_full = is_valid[i] and residual_wh[i] >= full_wh_per_s * duration_s[i]
+        if not (is_full or is_open):
+            continue
+        if is_open and not (
+            is_valid[i] and start_us[i] == start_us[i - 1] + 1_000_000 * np.int64(duration_s[i - 1])
+        ):
+            is_open = False
+        if is_full:
+            high_s[wall_s[i] // 3600 + (24 if residual_wh[i] >= twice_wh_per_s * duration_s[i] else 0)] += (
+                duration_s[i]
+            )
+            if not is_open:
+                first_of[n_runs] = i
+                n_runs += 1
+                is_open = True
+            end_of[n_runs - 1] = i + 1
+            dip = 0
+        elif is_open:
+            dip += 1
+            is_short = duration_s[i] <= DIP_S or residual_wh[i] >= DIP * wh_per_s * duration_s[i]
+            is_open = is_short and dip == 1
+    return n_runs, total_s / 24.0
 
 
 @compiled
 def weigh_habits(habits: Any, hour_s: Any) -> None:
     """Turn what is counted by the hour into logarithms of densities."""
-    total, total_high_s = 0.0, 0.0
+    total = 0.0
     for h in range(24):
         total += habits.starts[h]
-        total_high_s += habits.high_s[h]
     floor = HOURS_ANY * total + HOURS_KNOWN
     mean = 2.0 * total / 24.0 + floor
     for h in range(24):
         around = habits.starts[h] + 0.5 * (habits.starts[(h + 1) % 24] + habits.starts[(h + 23) % 24])
         habits.start_log[h] = np.log((around + floor) / mean)
-        share = (0.8 * habits.high_s[h] + 0.2 * total_high_s / 24.0) / max(hour_s, 1.0)
-        habits.high_log[h] = np.log(max(share, RARE)) + RANGE_LOG
+    for first, width in ((0, TWICE - FULL), (24, 1.0)):
+        mean_s = 0.0
+        for h in range(first, first + 24):
+            mean_s += habits.high_s[h] / 24.0
+        for h in range(first, first + 24):
+            share = (0.8 * habits.high_s[h] + 0.2 * mean_s) / max(hour_s, 1.0)
+            habits.high_log[h] = np.log(max(share, RARE) / width)
 
 
 @compiled
-def find_candidates(home: Any, wh_per_s: Any, habits: Any, found: Any) -> Any:
-    """Fill the candidates of all runs; return how many there are.
+def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, found: Any) -> Any:
+    """Fill the candidates of the runs; return how many there are.
 
     Likely ones are moved from the habits of other use to those of charging, for the next look.
     """
-    i, k, n = 0, 0, home.start_us.size
-    while i < n:
-        if not is_high(home, wh_per_s, FULL, i):
-            i += 1
-            continue
-        last = _run_end(home, wh_per_s, i)
-        _, _, background, noise = surroundings(home, wh_per_s, i, last)
-        first, end, score = _best_stretch(home, wh_per_s, background, noise, habits.high_log, i, last)
+    n_found = 0
+    for run in range(n_runs):
+        first, last = runs.first[run], runs.end[run]
+        before, after, background, noise = surroundings(home, wh_per_s, first, last)
+        low, high = min(before, after, background), min(max(before, after, background), MOST_BESIDE)
+        first, end, score = _best_stretch(home, wh_per_s, low, high, noise, habits.high_log, first, last)
         if score > 0.0:
             logit = _log_odds(home, wh_per_s, habits, first, end, score)
-            found.first[k], found.end[k], found.logit[k] = first, end, logit
+            found.first[n_found], found.end[n_found], found.logit[n_found] = first, end, logit
+            n_found += 1
             likely = 1.0 / (1.0 + np.exp(-logit))
             habits.starts[home.wall_s[first] // 3600] += likely
-            for j in range(first, end):
-                habits.high_s[home.wall_s[j] // 3600] -= likely * home.duration_s[j]
-            k += 1
-        i = last
-    return k
-
-
-@compiled
-def _run_end(home: Any, wh_per_s: Any, first: Any) -> Any:
-    """Return the end of the run of high intervals that begins at `first`, over single dips."""
-    n = home.start_us.size
-    i = first + 1
-    while i < n and follows(home, i) and home.is_valid[i]:
-        if not is_high(home, wh_per_s, FULL, i):
-            is_short = home.duration_s[i] <= DIP_S
-            dips = is_short or is_high(home, wh_per_s, DIP, i)
-            if not (dips and i + 1 < n and follows(home, i + 1) and is_high(home, wh_per_s, FULL, i + 1)):
-                break
-        i += 1
-    return i
+            for i in range(first, end):
+                habits.high_s[band_of(home, wh_per_s, i)] -= likely * home.duration_s[i]
+    return n_found
 
 
 @compiled
@@ -213,18 +243,18 @@ def surroundings(home: Any, wh_per_s: Any, first: Any, end: Any) -> Any:
 
 @compiled
 def _best_stretch(
-    home: Any, wh_per_s: Any, background: Any, noise: Any, high_log: Any, first: Any, last: Any
+    home: Any, wh_per_s: Any, low: Any, high: Any, noise: Any, high_log: Any, first: Any, last: Any
 ) -> Any:
     """Return the stretch of the run that speaks most for a charge, and its score."""
     best, best_first, best_end = 0.0, first, first
     score, begin = 0.0, first
     width = np.sqrt(noise * noise + MIN_NOISE * MIN_NOISE)
-    peak_log = np.log(PEAK * 0.4 / width)
+    peak_log = np.log(PEAK * 0.4 / (width + 0.4 * (high - low)))
     for i in range(first, last):
-        u = relative(home, wh_per_s, i) - background
-        deviation = (u - 1.0) / width
-        least_log = BESIDE_LOG if 0.9 < u < 2.6 else NEVER_LOG
-        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[home.wall_s[i] // 3600]
+        u = relative(home, wh_per_s, i) - 1.0
+        deviation = max(low - u, u - high, 0.0) / width
+        least_log = BESIDE_LOG if low - 0.1 < u < high + 1.6 else NEVER_LOG
+        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band_of(home, wh_per_s, i)]
         score += gain * min(home.duration_s[i] / SURE_S, 1.0)
         if score <= 0.0:
             score, begin = 0.0, i + 1

@@ -172,6 +172,8 @@ def describe_plateaus(experience: Any, power_w: Any) -> Any:
         Of the energy of all plateaus.
     varied : float
         Standard deviation of their length over its mean.
+    mean_kwh : float, [kWh]
+        Of one of them; a charge may be longer, for a plateau ends at midnight and at any other use.
     """
     begin = np.zeros(N_SLOTS)
     n_near, n_sharp, near_wh, all_wh, length, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -188,9 +190,9 @@ def describe_plateaus(experience: Any, power_w: Any) -> Any:
                 square += float(experience[d, LENGTH]) ** 2
                 begin[min(experience[d, START] // SLOT_MIN, N_SLOTS - 1)] += 1.0
     if n_near == 0.0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     most = 0.0
     for k in range(N_SLOTS):
         most = max(most, begin[k] + begin[k - 1])
     varied = np.sqrt(max(square * n_near - length * length, 0.0)) / length
-    return n_near, most / n_near, n_sharp / n_near, near_wh / all_wh, varied
+    return n_near, most / n_near, n_sharp / n_near, near_wh / all_wh, varied, near_wh / 60_000.0 / n_near

@@ -110,13 +110,3 @@ def standby_levels(rows: Any, n_before: Any, first_day: Any, fridge_w: Any, leve
             level_w[d] = level
         day = sunday
     return spread_w
-
-
-@compiled
-def separate_level(
-    duration_s: Any, residual_wh: Any, is_valid: Any, day: Any, n_context: Any, level_w: Any, out_wh: Any
-) -> None:
-    """Write the energy of each valid interval at its day's level, at most what it has left."""
-    for i in range(residual_wh.size):
-        d = max(day[i] - n_context, 0)
-        out_wh[i] = min(level_w[d] * duration_s[i] / 3600.0, residual_wh[i]) if is_valid[i] else 0.0

@@ -157,6 +157,26 @@ def solve(matrix: Any, right: Any, size: Any, solution: Any) -> Any:
 
 
 @compiled
+def assemble(common: Any, with_base: Any, heat: Any, cool: Any, matrix: Any, right: Any) -> Any:
+    """Fill the normal equations of the chosen terms; return how many terms there are."""
+    size = np.int64(N_COMMON)
+    for i in range(N_COMMON):
+        for j in range(i + 1):
+            matrix[i, j] = common[j, i]
+        right[i] = common[i, N_COMMON]
+    for base in (heat, cool):
+        if base >= 0:
+            for j in range(N_COMMON):
+                matrix[size, j] = with_base[base, j]
+            if size > N_COMMON:
+                matrix[size, size - 1] = 0.0  # no day is both below one base and above the other
+            matrix[size, size] = with_base[base, 3]
+            right[size] = with_base[base, 4]
+            size += 1
+    return size
+
+
+@compiled
 def fit(
     common: Any,
     with_base: Any,
@@ -185,20 +205,7 @@ def fit(
     variance : float
         Of the last coefficient, in terms of the noise.
     """
-    size = np.int64(N_COMMON)
-    for i in range(N_COMMON):
-        for j in range(i + 1):
-            matrix[i, j] = common[j, i]
-        right[i] = common[i, N_COMMON]
-    for base in (heat, cool):
-        if base >= 0:
-            for j in range(N_COMMON):
-                matrix[size, j] = with_base[base, j]
-            if size > N_COMMON:
-                matrix[size, size - 1] = 0.0  # no day is both below one base and above the other
-            matrix[size, size] = with_base[base, 3]
-            right[size] = with_base[base, 4]
-            size += 1
+    size = assemble(common, with_base, heat, cool, matrix, right)
     last = COOL if cool >= 0 else HEAT
     gram = np.empty((size, size))
     moments = np.empty(size)
@@ -259,6 +266,37 @@ def set_priors(home: Any, noise: Any, prior: Any, precision: Any) -> None:
 
 
 @compiled
+def best_base(
+    term: Any,
+    heat: Any,
+    common: Any,
+    with_base: Any,
+    squares: Any,
+    prior: Any,
+    precision: Any,
+    matrix: Any,
+    right: Any,
+    solution: Any,
+) -> Any:
+    """Return the base of heating or cooling that leaves least with a positive slope, or -1, and what it leaves."""
+    none = np.int64(-1)  # typed, so that no variant is compiled for a constant
+    best, chosen = np.inf, none
+    for base in range(0 if term == HEAT else N_HEATING, N_HEATING if term == HEAT else N_BASES):
+        with_heat = base if term == HEAT else heat
+        with_cool = none if term == HEAT else base
+        rss, _ = fit(common, with_base, squares, with_heat, with_cool, prior, precision, matrix, right, solution)
+        if solution[term] > 0 and rss < best:
+            best, chosen = rss, base
+    return chosen, best
+
+
+@compiled
+def is_significant(n: Any, without: Any, rest: Any) -> Any:
+    """Tell whether a term lowers the information criterion by enough to be believed."""
+    return rest < np.inf and n * np.log(without / rest) >= np.log(n) + SIGNIFICANT_BIC
+
+
+@compiled
 def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, found: Any) -> None:
     """Fill what the weather explains of a home's days.
 
@@ -291,23 +329,19 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
         heat, cool = none, none
         rss, variance = fit(common, with_base, squares, none, none, prior, precision, matrix, right, solution)
         if heats > 0:
-            best = np.inf
-            for base in range(N_HEATING):
-                trial, _ = fit(common, with_base, squares, base, none, prior, precision, matrix, right, solution)
-                if solution[HEAT] > 0 and trial < best:
-                    best, heat = trial, base
-            if heat >= 0 and heats == 2 and n * np.log(rss / best) < np.log(n) + SIGNIFICANT_BIC:
+            heat, best = best_base(
+                HEAT, none, common, with_base, squares, prior, precision, matrix, right, solution
+            )
+            if heats == 2 and not is_significant(n, rss, best):
                 heat = none
-            elif heat >= 0:
-                rss = best
+            rss = best if heat >= 0 else rss
         if cools > 0:
-            best, chosen = np.inf, none
-            for base in range(N_HEATING, N_BASES):
-                trial, _ = fit(common, with_base, squares, heat, base, prior, precision, matrix, right, solution)
-                if solution[COOL] > 0 and trial < best:
-                    best, chosen = trial, base
-            if chosen >= 0 and (cools == 1 or n * np.log(rss / best) >= np.log(n) + SIGNIFICANT_BIC):
-                cool, rss = chosen, best
+            cool, best = best_base(
+                COOL, heat, common, with_base, squares, prior, precision, matrix, right, solution
+            )
+            if cools == 2 and not is_significant(n, rss, best):
+                cool = none
+            rss = best if cool >= 0 else rss
         noise = rss / weights
     noise /= SEASON_INDEPENDENT
     found[1] = 0.0

@@ -29,8 +29,9 @@ from analytics.disaggregation.stages.charges import (
     Candidates,
     Habits,
     Home,
-    count_high,
+    Runs,
     find_candidates,
+    find_runs_of_full,
     follows,
     relative,
     surroundings,
@@ -54,6 +55,7 @@ DRAWS_FROM, DRAWS_TO = 0.85, 1.12
 SHORTEST_US = 1_500_000_000
 LONGEST_US = 14 * 3_600_000_000
 """Source: disaggregation method, stage 3: 0.5 to 14 hours; a little less, for edges are estimates."""
+EVEN = -0.2
 SMALL = 0.12
 """Shares of an edge interval below this are background."""
 EDGE = 0.1
@@ -64,8 +66,10 @@ SYSTEMATIC = 0.05
 REPORTED = 0.9
 LEAST_POWER_W = 2000.0
 LEAST_PLATEAUS = 3.0
-MOST_KWH = 60.0
-IS_ONE, PER_POWER, PER_KWH, PER_REGULAR, PER_SHARP, PER_SHARE, PER_VARIED = -6.0, 1.7, 1.9, -6.5, 4.3, 4.3, 4.0
+MOST_VARIED = 0.6
+MOST_OVER = 2.0
+"""A home's charges hold at most so many times the energy of its plateaus, or it is not looked at."""
+IS_ONE, PER_POWER, PER_KWH, PER_REGULAR, PER_SHARP, PER_SHARE, PER_VARIED = -8.4, 2.9, 2.55, -5.7, 3.7, 6.2, 3.4
 USUAL_POWER_W = 3500.0
 PER_WEATHER = -8.0
 LOOSE = 0.4
@@ -125,8 +129,8 @@ def separate_vehicles(
     history = experience[:n_before]
     if ownership == NO_LIST:
         power_w = usual_power(experience, wattages_w[:0])
-        without_kwh = _log_odds_without_energy(experience, power_w)
-        if without_kwh + PER_KWH * np.log(MOST_KWH) < np.log(REPORTED / (1.0 - REPORTED)):
+        without_kwh, most_kwh = _log_odds_without_energy(experience, power_w)
+        if without_kwh + PER_KWH * np.log(most_kwh) < np.log(REPORTED / (1.0 - REPORTED)):
             return 0, 0.0, 0.0
         n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
         mean_kwh = session_wh[:n].sum() / 1000.0 / max(n, 1)
@@ -187,20 +191,23 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
 
 @compiled
 def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
-    """Return the log odds of a vehicle from the days' plateaus, before the energy of its charges is known."""
+    """Return the log odds of a vehicle from the days' plateaus, but for the energy of its charges, and the most
+    that energy may be [kWh].
+    """
     if power_w < LEAST_POWER_W:
-        return -np.inf
-    n_near, regular, sharp, share, varied = describe_plateaus(experience, power_w)
+        return -np.inf, 1.0
+    n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(experience, power_w)
     if n_near < LEAST_PLATEAUS:
-        return -np.inf
-    return (
+        return -np.inf, 1.0
+    log_odds = (
         IS_ONE
         + PER_POWER * np.log(power_w / USUAL_POWER_W)
         + PER_REGULAR * regular
         + PER_SHARP * sharp
         + PER_SHARE * share
-        + PER_VARIED * min(varied, 0.6)
+        + PER_VARIED * min(varied, MOST_VARIED)
     )
+    return log_odds, MOST_OVER * mean_kwh
 
 
 @compiled
@@ -238,15 +245,16 @@ def _charge(
 ) -> Any:
     """Add the charges at one power to the `n` there are; return how many there are then and their variance."""
     wh_per_s = power_w / 3600.0
-    habits = Habits(np.zeros(24), np.zeros(24), np.empty(24), np.empty(24))
+    habits = Habits(np.zeros(24), np.zeros(48), np.empty(24), np.empty(48))
     add_starts(history, power_w, habits.starts)
-    hour_s = count_high(home, wh_per_s, habits.high_s)
+    runs = Runs(np.empty(home.start_us.size // 2 + 1, np.int64), np.empty(home.start_us.size // 2 + 1, np.int64))
+    n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
     found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:])
     n_found = 0
     for _ in range(2):
         weigh_habits(habits, hour_s)
-        n_found = find_candidates(home, wh_per_s, habits, found)
+        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, found)
     variance_wh2, month_wh = 0.0, 0.0
     for k in range(n_found):
         first, end, logit = found.first[k], found.end[k], found.logit[k]
@@ -255,7 +263,7 @@ def _charge(
         hours_wh = power_w * ((home.start_us[end - 1] - home.start_us[first]) / 3.6e9)
         hours_wh += wh_per_s * home.duration_s[end - 1]
         variance_wh2 += likely * (1.0 - likely) * hours_wh**2
-        if logit <= 0.0:
+        if logit <= EVEN:
             continue
         low, high, start_us, end_us = _extent(home, wh_per_s, background, first, end, out_wh)
         if SHORTEST_US <= end_us - start_us <= LONGEST_US:

@@ -158,3 +158,37 @@ def test_heat_goes_to_what_heats():
     result = disaggregate(batch_of(heated, celsius=0.0))
     assert not result.parts_mwh[:, COOKING].any()
     assert not result.parts_mwh[:, EV].any()
+
+
+def charging(subject, power_w=7000.0):
+    """Add a charge over each second midnight, from 22:40 to 01:10."""
+    start_s = (subject.start_us - subject.edges_us[0]) // 1_000_000
+    share = np.zeros(start_s.size)
+    for day in range(1, 29, 2):
+        low, high = day * 86_400 - 4_800, day * 86_400 + 4_200
+        share += np.clip(np.minimum(start_s + subject.duration_s, high) - np.maximum(start_s, low), 0, None)
+    return replace(subject, energy_uwh=subject.energy_uwh + np.rint(power_w * share / 0.0036).astype(np.int64))
+
+
+@pytest.mark.parametrize("interval_s", [60, 900, 1800, 3660])
+def test_the_pieces_of_charges_add_up_to_the_vehicle_on_every_day(interval_s):
+    subject = charging(replace(lived_in(interval_s=interval_s), household=household_of({}, EVERYTHING)))
+
+    result = disaggregate(batch_of(subject))
+
+    check(subject, result)
+    cycles = result.cycles
+    of_vehicle = cycles.appliance == EV
+    assert of_vehicle.any()
+    day = np.searchsorted(subject.edges_us, cycles.start_us, side="right") - 1
+    assert (cycles.end_us <= subject.edges_us[day + 1]).all()
+    assert (cycles.start_us < cycles.end_us).all()
+    for k in np.unique(cycles.appliance):
+        chosen = cycles.appliance == k
+        sums = np.bincount(day[chosen], weights=cycles.energy_mwh[chosen], minlength=30)
+        if k == EV:
+            assert sums.tolist() == result.parts_mwh[:, k].tolist()
+        assert (sums <= result.parts_mwh[:, k]).all()
+        assert (np.diff(cycles.start_us[chosen]) > 0).all()
+        assert (cycles.end_us[chosen][:-1] <= cycles.start_us[chosen][1:]).all()
+    assert (np.diff(cycles.appliance) >= 0).all()
