@@ -241,9 +241,14 @@ def copy_out(
 
 
 def _decoded(name: str, kind: str, data: bytes, count: int) -> Array:
-    wire = _FIXED[kind]
-    if len(data) != count * wire.itemsize:
+    if len(data) != count * _FIXED[kind].itemsize:
         raise BrokenContract(f"a bulk read met a null in {name}")
+    return decode(kind, data)
+
+
+def decode(kind: str, data: bytes) -> Array:
+    """Return values that the server joined in binary form, `string_agg(int8send(x), ''::bytea)`, as `copy_out` does."""
+    wire = _FIXED[kind]
     values = np.frombuffer(data, dtype=wire).astype(wire.newbyteorder("="))
     if kind == "timestamptz":
         values += _EPOCH_US

@@ -13,20 +13,30 @@ import sqlalchemy as sa
 from analytics.calendar import EPOCH_DAY, month_range
 from analytics.disaggregation.homes import HomeIntervals, expected_intervals_of, month_edges_us
 from analytics.series import Direction
-from pipelines.db.bulk import copy_out
+from pipelines.db.bulk import copy_out, decode
 from pipelines.db.engine import raw
 from pipelines.db.instants import instant
 
+_QUALITIES = 256  # more than there will be
+_INT8_BYTES = 8
+# A row a home and three columns an interval are twice as fast as a row an interval.
 _INTERVALS = f"""
-    SELECT k.n, e.start_at, e.duration_s, e.energy_uwh, e.quality
+    SELECT x.start_at, x.energy_uwh, x.duration_and_quality
     FROM unnest(%(n)s::int4[], %(device)s::int4[], %(start)s::int8[], %(end)s::int8[])
         AS k (n, device_id, start_us, end_us)
-    JOIN wattloom.interval_energy AS e
-      ON e.device_id = k.device_id AND e.direction = %(direction)s
-     AND e.start_at >= {instant("k.start_us")} AND e.start_at < {instant("k.end_us")}
-    ORDER BY k.n, e.start_at
+    CROSS JOIN LATERAL (
+        SELECT string_agg(timestamptz_send(e.start_at), ''::bytea) AS start_at,
+               string_agg(int8send(e.energy_uwh), ''::bytea) AS energy_uwh,
+               string_agg(int8send(e.duration_s::int8 * {_QUALITIES} + e.quality), ''::bytea) AS duration_and_quality
+        FROM (
+            SELECT start_at, energy_uwh, duration_s, quality FROM wattloom.interval_energy
+            WHERE device_id = k.device_id AND direction = %(direction)s
+              AND start_at >= {instant("k.start_us")} AND start_at < {instant("k.end_us")}
+            ORDER BY start_at
+        ) AS e
+    ) AS x
+    ORDER BY k.n
 """
-_INTERVAL_KINDS = {"n": "int4", "start": "timestamptz", "duration": "int4", "energy": "int8", "quality": "int2"}
 _DAYS = """
     SELECT k.n, e.direction, e.day, e.energy_uwh, e.expected_intervals, e.valid_intervals, e.resolution_s
     FROM unnest(%(n)s::int4[], %(device)s::int4[]) AS k (n, device_id)
@@ -58,13 +68,16 @@ def read_intervals(
         "end": [int(edge[-1]) for edge in edges],
         "direction": int(Direction.IMPORT),
     }
-    data = copy_out(raw(connection), _INTERVALS, _INTERVAL_KINDS, keys)
+    rows = raw(connection).cursor(binary=True).execute(_INTERVALS.encode(), keys).fetchall()
+    start, energy, mixed = (b"".join(row[column] or b"" for row in rows) for column in range(3))
+    duration_s, quality = np.divmod(decode("int8", mixed), _QUALITIES)
+    sizes = [len(row[1] or b"") // _INT8_BYTES for row in rows]
     return HomeIntervals(
-        offsets=np.searchsorted(data["n"], np.arange(len(homes) + 1)).astype(np.int64),
-        start_us=data["start"],
-        duration_s=data["duration"],
-        energy_uwh=data["energy"],
-        quality=data["quality"],
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        start_us=decode("timestamptz", start),
+        duration_s=duration_s.astype(np.int32),
+        energy_uwh=decode("int8", energy),
+        quality=quality.astype(np.int16),
     )
 
 
