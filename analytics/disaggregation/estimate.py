@@ -36,7 +36,7 @@ from analytics.disaggregation.priors import (
     WAKING_FROM_H,
 )
 from analytics.disaggregation.stages import activities, compiled
-from analytics.disaggregation.stages.days import wall_second
+from analytics.disaggregation.stages.days import DAY_S, wall_second
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
@@ -186,24 +186,28 @@ def _place_intervals(inputs: Any, n: Any, work: Any, left_wh: Any) -> Any:
     sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
     day, wall_s, celsius, is_dark = work.day, work.wall_s, work.celsius, work.is_dark
     count, seconds, d, next_us, length_s = 0, 0, -1, np.int64(-(2**62)), 0
-    warmth, is_night = 0.0, False
+    warmth, is_night, n_days = 0.0, False, edges_us.size - 1
     for i in range(start_us.size):
-        while d < edges_us.size - 1 and start_us[i] >= edges_us[d + 1]:
+        while d < n_days and start_us[i] >= edges_us[d + 1]:
             d += 1
-            length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000 if d < edges_us.size - 1 else 0
+            length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000 if d < n_days else 0
         if start_us[i] >= next_us:
             hour = (start_us[i] - first_hour_us) // HOUR_US
             next_us = first_hour_us + (hour + 1) * HOUR_US
             hour = min(max(hour, 0), n_hours - 1)
             warmth = inputs.celsius[place, hour]
             is_night = sun_sine(hour, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
-        is_inside = 0 <= d < edges_us.size - 1
-        day[i] = d if is_inside else -1
-        wall_s[i] = wall_second((start_us[i] - edges_us[d]) // 1_000_000, length_s) if is_inside else 0
-        celsius[i] = warmth
-        is_dark[i] = is_night and wall_s[i] >= WAKING_FROM_H * 3600
         work.residual_wh[i] = 0.0
-        if is_inside and is_valid[i]:
+        celsius[i] = warmth
+        if d < 0 or d >= n_days:
+            day[i], wall_s[i], is_dark[i] = -1, 0, False
+            continue
+        # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
+        elapsed_s = np.int64((start_us[i] - edges_us[d] + 0.5) * 1e-6)
+        day[i] = d
+        wall_s[i] = min(elapsed_s, DAY_S - 1) if length_s == DAY_S else wall_second(elapsed_s, length_s)
+        is_dark[i] = is_night and wall_s[i] >= WAKING_FROM_H * 3600
+        if is_valid[i]:
             work.residual_wh[i] = energy_uwh[i] * 1e-6
             count += 1
             seconds += duration_s[i]
@@ -379,7 +383,9 @@ def _separate_runs(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any,
     rates = np.empty(activities.N_COMPONENTS)
     class_wh, class_variance = np.zeros(N_CLASSES), np.zeros(N_CLASSES)
     activities.set_rates(home.numbers, rates)
-    activities.describe_runs(home.duration_s, work.residual_wh, first, last, n_runs, work.wall_s, energy_wh, odds)
+    activities.describe_runs(
+        home.duration_s, work.residual_wh, first, last, n_runs, work.wall_s, energy_wh, odds, rates
+    )
     activities.favour_regular(first, n_runs, work.wall_s, days, odds)
     activities.share_runs(odds, energy_wh, n_runs, days, rates, class_wh, class_variance)
     _name_runs(home.start_us, home.duration_s, first, last, n_runs, odds, energy_wh, home.resolution_s, runs)
@@ -399,28 +405,28 @@ def _separate_runs(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any,
 
 
 @compiled
-def _separate_lights(home: Any, work: Any, found: Any, lights_kwh: Any, room_wh: Any) -> None:
-    """Separate lights: an even power in the dark waking hours that were measured."""
-    lights_wh = np.zeros(home.share.size)
-    for i in range(work.shape.size):
-        work.shape[i] = home.duration_s[i] if work.is_dark[i] and home.is_valid[i] else 0.0
-        if work.day[i] >= home.n_context:
-            lights_wh[work.day[i] - home.n_context] += lights_kwh * work.shape[i] / 3.6
-    found.energy[LIGHTS] = lights_wh.sum()
-    found.variance[LIGHTS] = (LIGHTS_DOUBT * found.energy[LIGHTS]) ** 2
-    _limit(LIGHTS, room_wh, found)
-    allocate(lights_wh, work.shape, work.day, home.n_context, work.residual_wh, work.out_wh)
-    _take(LIGHTS, home, work, found)
+def _leave_others(
+    home: Any, work: Any, found: Any, lights_kwh: Any, mean_wh: Any, room_wh: Any, total_wh: Any
+) -> None:
+    """Separate lights, an even power in the dark waking hours that were measured, and weigh what is left.
 
-
-@compiled
-def _leave_others(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, total_wh: Any) -> None:
-    """Weigh what no stage claims against what a survey expects of things without a class."""
-    rest_wh = 0.0
+    What no stage claims is weighed against what a survey expects of things without a class.
+    """
+    lights_wh, rest_wh, first = 0.0, 0.0, home.n_context
+    wh_per_s = lights_kwh / 3.6
+    day_wh = found.day_wh
     for i in range(work.residual_wh.size):
-        if work.day[i] >= home.n_context:
-            found.day_wh[OTHERS, work.day[i] - home.n_context] += work.residual_wh[i]
-            rest_wh += work.residual_wh[i]
+        d = work.day[i] - first
+        if d >= 0:
+            wanted = wh_per_s * home.duration_s[i] if work.is_dark[i] and home.is_valid[i] else 0.0
+            lit = min(wanted, work.residual_wh[i])
+            lights_wh += wanted
+            rest_wh += work.residual_wh[i] - lit
+            day_wh[LIGHTS, d] += lit
+            day_wh[OTHERS, d] += work.residual_wh[i] - lit
+    found.energy[LIGHTS] = lights_wh
+    found.variance[LIGHTS] = (LIGHTS_DOUBT * lights_wh) ** 2
+    _limit(LIGHTS, room_wh, found)
     found.energy[OTHERS], found.variance[OTHERS] = _combine(
         mean_wh[OTHERS],
         (OTHERS_DOUBT * mean_wh[OTHERS]) ** 2,
@@ -517,8 +523,7 @@ def estimate(
     lights_kwh, room_wh = _separate_weather(home, work, found, room_wh)
     mean_wh = _expect(home, found, room_wh)
     n_runs = _separate_runs(home, work, found, mean_wh, room_wh, runs)
-    _separate_lights(home, work, found, lights_kwh, room_wh)
-    _leave_others(home, work, found, mean_wh, room_wh, left_wh.sum())
+    _leave_others(home, work, found, lights_kwh, mean_wh, room_wh, left_wh.sum())
     reconcile_month(found.energy, variance, left_wh.sum())
     # Charges stay as they were found: they are no part of what the days share out.
     day_wh[VEHICLE] = 0.0

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from analytics.disaggregation.classes import BOILER, COOKING, N_CLASSES, VEHICLE, WASHING
 from analytics.disaggregation.columns import N_COLUMNS
 from analytics.disaggregation.estimate import estimate, new_runs
+from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
+from analytics.disaggregation.stages.home import HAS_GENERATOR
 from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
@@ -105,6 +107,8 @@ def _disaggregate_home(inputs: Any, home: Any, outputs: Any, table: Any, count: 
     n_charges, n_runs = estimate(inputs, home, rows, share, day_wh, variance, charges, runs)
     round_parts(total_uwh[n_context:], day_wh, outputs.total_mwh[first:last], outputs.parts_mwh[first:last])
     coverage = valid_s[n_context:].sum() / max(expected_s, 1)
+    if inputs.homes[home, HAS_GENERATOR] > 0:
+        coverage *= GENERATOR_CONFIDENCE
     bound(
         outputs.parts_mwh[first:last],
         variance,

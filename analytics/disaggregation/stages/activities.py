@@ -54,6 +54,8 @@ KETTLE, HOB, MACHINE, DISHES, DRYER, TANK, REST = range(N_COMPONENTS)
 CLASS_OF = np.array((COOKING, COOKING, WASHING, WASHING, WASHING, BOILER, OTHERS))
 HOURS = np.array(RUN_HOURS) / np.array(RUN_HOURS).mean(axis=1)[:, None]
 N_ROUNDS = 3
+_PER_KWH_SPREAD, _PER_H_SPREAD = 1.0 / np.array(RUN_KWH_SPREAD), 1.0 / np.array(RUN_H_SPREAD)
+_PEAKS = HOURS * (_PER_KWH_SPREAD * _PER_H_SPREAD)[:, None]
 
 
 @compiled
@@ -108,9 +110,22 @@ def claim(residual_wh: Any, duration_s: Any) -> Any:
 
 @compiled
 def describe_runs(
-    duration_s: Any, residual_wh: Any, first: Any, last: Any, n_runs: Any, wall_s: Any, energy_wh: Any, odds: Any
+    duration_s: Any,
+    residual_wh: Any,
+    first: Any,
+    last: Any,
+    n_runs: Any,
+    wall_s: Any,
+    energy_wh: Any,
+    odds: Any,
+    rates: Any,
 ) -> None:
-    """Fill each run's energy and its odds for each component but for their rates, shape (runs, N_COMPONENTS)."""
+    """Fill each run's energy and its odds for each component but for their rates, shape (runs, N_COMPONENTS).
+
+    A component with a rate of 0 is not owned and has no odds.
+    """
+    log_usual_kwh, log_usual_h = np.empty(N_COMPONENTS), np.empty(N_COMPONENTS)
+    of_longest = -1.0
     for run in range(n_runs):
         energy, seconds, longest = 0.0, 0.0, 0.0
         for i in range(first[run], last[run] + 1):
@@ -120,13 +135,19 @@ def describe_runs(
         energy_wh[run] = energy
         hour = wall_s[first[run]] // 3600
         log_kwh, log_h = np.log(energy / 1000.0), np.log(seconds / 3600.0)
+        if longest != of_longest:
+            of_longest = longest
+            for k in range(N_COMPONENTS):
+                # A run covers the intervals it touches, half an interval more than it lasts.
+                log_usual_kwh[k] = np.log(RUN_KWH[k])
+                log_usual_h[k] = np.log(RUN_H[k] + 0.5 * longest / 3600.0)
         for k in range(N_COMPONENTS):
-            # A run covers the intervals it touches, half an interval more than it lasts.
-            usual_h = RUN_H[k] + 0.5 * longest / 3600.0
-            e = (log_kwh - np.log(RUN_KWH[k])) / RUN_KWH_SPREAD[k]
-            t = (log_h - np.log(usual_h)) / RUN_H_SPREAD[k]
-            peak = HOURS[k, hour] / (RUN_KWH_SPREAD[k] * RUN_H_SPREAD[k])
-            odds[run, k] = peak * np.exp(-0.5 * (e * e + t * t)) + 1e-12
+            if rates[k] == 0:
+                odds[run, k] = 0.0
+                continue
+            e = (log_kwh - log_usual_kwh[k]) * _PER_KWH_SPREAD[k]
+            t = (log_h - log_usual_h[k]) * _PER_H_SPREAD[k]
+            odds[run, k] = _PEAKS[k, hour] * np.exp(-0.5 * (e * e + t * t)) + 1e-12
 
 
 @compiled
@@ -154,8 +175,9 @@ def share_runs(
             whole = 0.0
             for k in range(N_COMPONENTS):
                 whole += rates[k] * odds[run, k]
+            per_whole = 1.0 / whole
             for k in range(N_COMPONENTS):
-                share = rates[k] * odds[run, k] / whole
+                share = rates[k] * odds[run, k] * per_whole
                 count[k] += share
                 if turn == N_ROUNDS - 1:
                     odds[run, k] = share

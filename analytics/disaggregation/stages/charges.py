@@ -1,20 +1,25 @@
 """Candidates for charges of a vehicle at one power, with the odds that they are.
 
 Powers are taken relative to the charger's, `x = r / P`, where `r` is what earlier stages left. While it
-charges, `x >= 1` whatever else runs, so only runs of `x >= FULL` are looked at, whose background `b` is what
-was used within an hour before and after. An interval of excess `u = x - b` adds to a run's score the log of
+charges, `x >= 1` whatever else runs, so only runs of `x >= FULL` are looked at. An interval of a run adds
 
-    p(u | charging) / p(x >= FULL, u | other use)
+    log p(x | charging) - log p(x | other use)
 
-with p(u | charging) a normal peak at 1 as wide as the background varies, and a share `BESIDE` above it for
-what else may start meanwhile; the other density is how often this home, in this hour of the day, uses that
-much without charging, over the range of powers it may have. Time counts once per half hour, since neighbouring
-intervals say the same. The stretch of the run with the greatest score is the candidate. Its odds follow from
-the score, from how near the rise before it and the fall after it are to the charger's power, and from how
-often charges began in that hour of the day, in past months and in this one.
+to its score. Charging lets `x - 1` be what was used within an hour before or after the run, as widely as that
+varies, or up to `ABOVE` more with probability `BESIDE`, for other things start meanwhile. Other use is as high
+as often as in this home and hour of the day without charging, counted apart from `TWICE` on, and lies anywhere
+in its band. Half an hour counts once, since neighbouring intervals say the same. The stretch of the run with
+the greatest score is the candidate. Its log odds are linear in
 
-Source: S. Zhang et al., IECON 2014, arXiv:1404.5020 (edges and plateaus, without training at the home);
-weights fitted by logistic regression on the odd months of one labelled home, rounded and drawn to even.
+    log(score + 0.3), |rise - 1| and |fall - 1| between single intervals and between hours, its length, the
+    background, and log(how often charges begin in that hour of the day / in a mean one).
+
+How often they begin, and how often other use is high, is first taken from the plateaus of past months and
+from all high intervals, then from the likely candidates as well: two looks.
+
+Source: S. Zhang et al., IECON 2014, arXiv:1404.5020 (edges and plateaus, without training at the home). The
+weights are a logistic regression, rounded, fitted on the odd months of one labelled home, on that home with
+charges of other cars laid in, and on the London homes of odd number with such charges.
 """
 
 from typing import Any, NamedTuple
@@ -28,23 +33,29 @@ FULL = 0.88
 """Relative power from which an interval may be full charge: the standby may be taken too large."""
 DIP = 0.45
 DIP_S = 300
-"""A run goes on over one interval that stays above `DIP` or is as short."""
+"""A run goes on over one interval that stays above `DIP` or is as short [s]."""
 SIDE_S = 3600
-"""Time before and after a run that its background is read from."""
+"""Time before and after a run that its background is read from [s]."""
 REACH_S = 3 * SIDE_S
+"""Gaps may move that time away as far [s]."""
 TAPER_S = 2700
-"""Time within which a full battery lets the power fall: the labelled home's took up to 35 minutes."""
+"""Time within which a full battery lets the power fall [s]: the labelled home's took up to 35 minutes."""
 SKIP_S = 1800
-SURE_S = 1800.0
-PEAK = 0.7
+"""Time after a run that does not count as background: most of a taper [s]."""
+ONCE_S = 1800
+"""Time that counts as one observation [s]."""
+PEAK_LOG = np.log(0.7 * 0.4)
+"""Share of charging with nothing new beside it, times the height of a normal density of width 1."""
 BESIDE_LOG = np.log(0.2)
 NEVER_LOG = np.log(0.003)
-MIN_NOISE = 0.05
+BELOW, ABOVE = 0.1, 1.6
+MIN_NOISE = 0.04
+"""A charger's own power varies by a few percent with the mains voltage."""
 MOST_BESIDE = 1.5
+"""Other use beside a charge is taken to be at most so large."""
 TWICE = 1.6
-"""Relative power from which other use is counted by itself."""
 RARE = 0.02
-"""Share of the time that other use is taken to be so large at least."""
+"""Share of the time that other use is taken to be in each band at least."""
 HOURS_KNOWN = 0.5
 HOURS_ANY = 0.02
 """Charges begin in any hour: as counts, and as a share of those counted."""
@@ -199,8 +210,9 @@ def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: An
 
 @compiled
 def _side(home: Any, wh_per_s: Any, at: Any, step: Any, skip_s: Any) -> Any:
-    """Return the mean relative power within an hour of `at`, going one way; then, up to the first interval
-    at the level, its sum, its sum of squares and their time.
+    """Return the mean relative power within an hour of `at` going one way, and what of it is background.
+
+    That is its sum, its sum of squares and its time, up to the first interval as high as the charger.
     """
     total, side_s, passed_s = 0.0, 0.0, 0.0
     low, square, low_s = 0.0, 0.0, 0.0
@@ -212,24 +224,24 @@ def _side(home: Any, wh_per_s: Any, at: Any, step: Any, skip_s: Any) -> Any:
         if home.is_valid[i]:
             x = relative(home, wh_per_s, i)
             is_low = is_low and x < FULL
-            passed_s += home.duration_s[i]
-            if passed_s > skip_s:
+            if passed_s >= skip_s:
                 total += x * home.duration_s[i]
                 side_s += home.duration_s[i]
                 if is_low:
                     low += x * home.duration_s[i]
                     square += x * x * home.duration_s[i]
                     low_s += home.duration_s[i]
+            passed_s += home.duration_s[i]
         i += step
     return (total / side_s if side_s > 0 else -1.0), low, square, low_s
 
 
 @compiled
 def surroundings(home: Any, wh_per_s: Any, first: Any, end: Any) -> Any:
-    """Return the mean relative power within an hour before and after `[first, end)`, then the background's
-    mean and standard deviation, which leave out what is as high as the charger.
+    """Return the relative power before and after `[first, end)`, and mean and deviation of the background.
 
-    The interval before may be a fractional start and the time after in part a taper: they are left out.
+    They are those of an hour on either side; the background leaves out what is as high as the charger. The
+    interval before may be a fractional start and the time after in part a taper: neither counts.
     """
     before, low, square, low_s = _side(home, wh_per_s, first - 2, -1, 0.0)
     after, low_after, square_after, after_s = _side(home, wh_per_s, end, 1, SKIP_S)
@@ -249,13 +261,13 @@ def _best_stretch(
     best, best_first, best_end = 0.0, first, first
     score, begin = 0.0, first
     width = np.sqrt(noise * noise + MIN_NOISE * MIN_NOISE)
-    peak_log = np.log(PEAK * 0.4 / (width + 0.4 * (high - low)))
+    peak_log = PEAK_LOG - np.log(width + 0.4 * (high - low))
     for i in range(first, last):
         u = relative(home, wh_per_s, i) - 1.0
         deviation = max(low - u, u - high, 0.0) / width
-        least_log = BESIDE_LOG if low - 0.1 < u < high + 1.6 else NEVER_LOG
+        least_log = BESIDE_LOG if low - BELOW < u < high + ABOVE else NEVER_LOG
         gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band_of(home, wh_per_s, i)]
-        score += gain * min(home.duration_s[i] / SURE_S, 1.0)
+        score += gain * min(home.duration_s[i] / ONCE_S, 1.0)
         if score <= 0.0:
             score, begin = 0.0, i + 1
         elif score > best:

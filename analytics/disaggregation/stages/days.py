@@ -67,8 +67,47 @@ def steps_of(amount: Any, step: Any) -> Any:
 
 
 @compiled
+def part_edge(part: Any, length_s: Any) -> Any:
+    """Return the second of a day from which its wall clock is in a part of the day, 1 to 3 (see `wall_second`)."""
+    if length_s == DAY_S:
+        return part * PART_S
+    return max(part * PART_S + length_s - DAY_S, CLOCK_CHANGE_S)
+
+
+@compiled
+def is_even(start_us: Any, duration_s: Any, is_valid: Any) -> Any:
+    """Tell whether a day's intervals are all valid, of one length and without a gap."""
+    step_us = np.int64(duration_s[0]) * 1_000_000
+    odd = int(not is_valid[0])
+    for i in range(1, start_us.size):
+        odd += int(not is_valid[i] or duration_s[i] != duration_s[0] or start_us[i] - start_us[i - 1] != step_us)
+    return odd == 0
+
+
+@compiled
 def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
     """Return the least mean power over two measured hours of a day's intervals, infinite without any [W]."""
+    if start_us.size == 0:
+        return np.inf
+    if is_even(start_us, duration_s, is_valid):
+        step_s = np.int64(duration_s[0])
+        width = (QUIET_S + step_s - 1) // step_s
+        if width > start_us.size:
+            return np.inf
+        energy = np.int64(0)
+        for i in range(width):
+            energy += energy_uwh[i]
+        least = energy
+        for i in range(width, start_us.size):
+            energy += energy_uwh[i] - energy_uwh[i - width]
+            least = min(least, energy)
+        return least * 0.0036 / (width * step_s)
+    return quiet_power_of_odd(start_us, duration_s, energy_uwh, is_valid)
+
+
+@compiled
+def quiet_power_of_odd(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
+    """Return the same of intervals with gaps or of several lengths [W]."""
     least_w = np.inf
     first, energy, valid_s = 0, 0, 0
     for i in range(start_us.size):
@@ -87,6 +126,22 @@ def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) 
 
 
 @compiled
+def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, last: Any) -> Any:
+    """Return energy, valid energy [µWh], valid time [s], least and greatest valid power [W] of some intervals."""
+    total, valid, valid_s = np.int64(0), np.int64(0), np.int64(0)
+    least, most = np.inf, 0.0
+    for i in range(first, last):
+        total += energy_uwh[i]
+        if is_valid[i]:
+            valid += energy_uwh[i]
+            valid_s += duration_s[i]
+            power = energy_uwh[i] / duration_s[i]
+            least = min(least, power)
+            most = max(most, power)
+    return total, valid, valid_s, least * 0.0036, most * 0.0036
+
+
+@compiled
 def measure_day(
     start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, day_us: Any, length_s: Any, row: Any
 ) -> Any:
@@ -100,41 +155,33 @@ def measure_day(
         Start and length of the day.
     row : ndarray of uint16, shape (N_COLUMNS,)
     """
-    part_uwh = np.zeros(4)
-    part_s = np.zeros(4)
-    total, valid_s = 0, 0
-    least_w, most_w = np.inf, 0.0
-    for i in range(start_us.size):
-        total += energy_uwh[i]
-        if is_valid[i]:
-            wall_s = wall_second((start_us[i] - day_us) // 1_000_000, length_s)
-            part = wall_s // PART_S
-            part_uwh[part] += energy_uwh[i]
-            part_s[part] += duration_s[i]
-            valid_s += duration_s[i]
-            # Division is slow, and few intervals are a new extreme.
-            if energy_uwh[i] * 0.0036 < least_w * duration_s[i]:
-                least_w = energy_uwh[i] * 0.0036 / duration_s[i]
-            if energy_uwh[i] * 0.0036 > most_w * duration_s[i]:
-                most_w = energy_uwh[i] * 0.0036 / duration_s[i]
     row[:] = 0
+    total, valid_s, first = np.int64(0), np.int64(0), 0
+    least_w, most_w = np.inf, 0.0
+    for part in range(4):
+        last = start_us.size
+        if part < 3:
+            last = np.searchsorted(start_us, day_us + part_edge(part + 1, length_s) * 1_000_000)
+        energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
+        first = max(first, last)
+        total += energy
+        valid_s += part_s
+        least_w, most_w = min(least_w, low_w), max(most_w, high_w)
+        if part_s > 0:
+            row[PART0_POWER_W + part] = steps_of(valid * 0.0036 / part_s, STEPS[PART0_POWER_W])
+            row[PART0_VALID_SHARE + part] = steps_of(min(part_s / PART_S, 1.0), STEPS[PART0_VALID_SHARE])
     if valid_s > 0:
-        for part in range(4):
-            if part_s[part] > 0:
-                row[PART0_POWER_W + part] = steps_of(part_uwh[part] * 0.0036 / part_s[part], STEPS[PART0_POWER_W])
-                share = min(part_s[part] / PART_S, 1.0)
-                row[PART0_VALID_SHARE + part] = steps_of(share, STEPS[PART0_VALID_SHARE])
         row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
         row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
         quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
         row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
         if most_w - least_w >= MIN_RISE_W:
-            level_w, plateau_s, first = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
+            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
             if plateau_s > 0:
-                wall_s = wall_second((start_us[first] - day_us) // 1_000_000, length_s)
+                wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
                 row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
                 row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
-                row[PLATEAU_W + 2] = steps_of(wall_s // 60, STEPS[PLATEAU_W + 2])
+                row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
     return total, min(valid_s, length_s)
 
 

@@ -1,7 +1,7 @@
 """Stage 2, cold appliances: their count and type, refined by what cycles in a home at rest.
 
     prior   kWh a day by type and count, + 1.5 % per kelvin outdoors
-    seen    (median of quiet - least power of the days) / (1 - share),
+    seen    (median of quiet - least power of the days) / (0.8 (1 - share)),
 
 where the least power is that of the least interval and the quiet power the least mean of two hours, and
 `share` the part of a fridge that a least interval of that length contains (see `standby`). Both are weighed by
@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 
 from analytics.disaggregation.columns import MINIMUM_W, QUIET_W, STEPS
-from analytics.disaggregation.priors import FRIDGE_PRIOR_DOUBT, FRIDGE_SEEN_DOUBT, STANDBY_REFERENCE_DAYS
+from analytics.disaggregation.priors import (
+    FRIDGE_PRIOR_DOUBT,
+    FRIDGE_SEEN,
+    FRIDGE_SEEN_DOUBT,
+    STANDBY_REFERENCE_DAYS,
+)
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.standby import median_of, teaches
 from analytics.disaggregation.stages.survey import fridge_kwh
@@ -47,7 +52,7 @@ def fridge_power(home: Any, rows: Any, celsius: Any, share: Any) -> Any:
             size += 1
     if size == 0 or share >= 0.6:
         return usual_w, variance
-    seen_w = max(median_of(scratch, size), 0.0) / (1.0 - share)
+    seen_w = max(median_of(scratch, size), 0.0) / (FRIDGE_SEEN * (1.0 - share))
     # What is seen of a coarse interval is little, and its error grows as it is scaled up.
     doubt = (FRIDGE_SEEN_DOUBT * max(seen_w, 0.5 * usual_w) / (1.0 - share)) ** 2
     whole = variance + doubt

@@ -30,6 +30,7 @@ NEAR = 0.12
 WEAK_W = 3000.0
 WEAK_TRUST = 0.5
 """Below this many things in a home have a plateau: heaters, dryers, tanks, air conditioners."""
+CLOSE = 0.05
 MAX_WEIGHT_MIN = 240
 """A longer plateau counts no more: heaters run for whole days."""
 
@@ -114,8 +115,8 @@ def _block(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, base_w: 
         total_uwh, total_s = last_uwh, last_s
         low_w = high_w = last_uwh * 0.0036 / last_s
     after_w = base_w
-    if i + 1 < n and is_valid[i + 1]:
-        after_w = min(energy_uwh[i + 1] * 0.0036 / duration_s[i + 1], base_w + (1.0 - STAYS) * top_w)
+    if i + 2 < n and is_valid[i + 1] and is_valid[i + 2]:
+        after_w = min(energy_uwh[i + 2] * 0.0036 / duration_s[i + 2], base_w + (1.0 - STAYS) * top_w)
     level_w = total_uwh * 0.0036 / total_s - 0.5 * (base_w + after_w)
     is_flat = level_w >= MIN_RISE_W and high_w - low_w <= MAX_SPREAD * level_w
     return level_w, length_s if is_flat else 0, inner, i
@@ -129,13 +130,26 @@ def plateau_weight(row: Any) -> Any:
 
 @compiled
 def mean_level(experience: Any, low_w: Any, high_w: Any) -> Any:
-    """Return the mean level of the days' plateaus between two powers [W], and their weight [min]."""
+    """Return the mean level of the days' plateaus between two powers [W], 0 without any."""
     total, weight = 0.0, 0.0
     for d in range(experience.shape[0]):
         if low_w <= experience[d, LEVEL] <= high_w:
-            total += experience[d, LEVEL] * plateau_weight(experience[d])
-            weight += plateau_weight(experience[d])
-    return total / max(weight, 1.0), weight
+            minutes = plateau_weight(experience[d])
+            total += experience[d, LEVEL] * minutes
+            weight += minutes
+    return total / weight if weight > 0.0 else 0.0
+
+
+@compiled
+def usual_level(experience: Any, low_w: Any, high_w: Any) -> Any:
+    """Return the level the plateaus between two powers crowd at [W]: their mean, drawn to the closest."""
+    level_w = mean_level(experience, low_w, high_w)
+    for _ in range(2):
+        closer_w = mean_level(
+            experience, max((1.0 - CLOSE) * level_w, low_w), min((1.0 + CLOSE) * level_w, high_w)
+        )
+        level_w = closer_w if closer_w > 0.0 else level_w
+    return level_w
 
 
 @compiled

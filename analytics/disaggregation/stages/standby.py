@@ -31,15 +31,17 @@ NORMAL_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
 _MINIMUM_STEP_W = STEPS[MINIMUM_W]
-_FINE_S, _COARSE_S = FRIDGE_SHARE_RESOLUTION_S
-_FINE_SHARE, _COARSE_SHARE = FRIDGE_SHARE_OF_MINIMUM
 
 
 @compiled
 def fridge_share(resolution_s: Any) -> Any:
     """Return the share of a fridge's mean power that a day's least interval contains, by its length."""
-    along = min(max((resolution_s - _FINE_S) / (_COARSE_S - _FINE_S), 0.0), 1.0)
-    return _FINE_SHARE + along * (_COARSE_SHARE - _FINE_SHARE)
+    share = FRIDGE_SHARE_OF_MINIMUM[0]
+    for k in range(1, len(FRIDGE_SHARE_RESOLUTION_S)):
+        low_s, high_s = FRIDGE_SHARE_RESOLUTION_S[k - 1], FRIDGE_SHARE_RESOLUTION_S[k]
+        along = min(max((resolution_s - low_s) / (high_s - low_s), 0.0), 1.0)
+        share += along * (FRIDGE_SHARE_OF_MINIMUM[k] - FRIDGE_SHARE_OF_MINIMUM[k - 1])
+    return share
 
 
 @compiled

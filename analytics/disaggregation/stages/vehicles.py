@@ -2,11 +2,12 @@
 
 The charger's power is the mean level of the days' plateaus near the wattage the household gave, over 13 months
 and this one. Without a wattage it is the level that most plateau energy lies at. `charges` finds where that
-power may be; a charge is accepted at even odds. It takes
+power may be; a charge is accepted at odds `EVEN`. It takes
 
     P in full intervals,  (x - b) P, at most P, in the one before and in its taper of at most 45 minutes,
 
-where b is the background. Start and end lie inside the edge intervals by their share of full power.
+where b is the background. Start and end lie inside the edge intervals by their share of full power. A car that
+charges beside another is not seen.
 
 A household that gave no list is shown a vehicle only at a posterior above `REPORTED`: a logistic regression on
 the power, the mean energy of a charge, how regularly plateaus begin (tanks and storage heaters: within 10
@@ -44,7 +45,7 @@ from analytics.disaggregation.stages.plateaus import (
     add_starts,
     describe_plateaus,
     fill_histogram,
-    mean_level,
+    usual_level,
 )
 
 NO_LIST, OWNED, NOT_OWNED = 0, 1, 2
@@ -56,6 +57,7 @@ SHORTEST_US = 1_500_000_000
 LONGEST_US = 14 * 3_600_000_000
 """Source: disaggregation method, stage 3: 0.5 to 14 hours; a little less, for edges are estimates."""
 EVEN = -0.2
+"""Log odds from which a charge is accepted; a little below 0, so that months come out neither high nor low."""
 SMALL = 0.12
 """Shares of an edge interval below this are background."""
 EDGE = 0.1
@@ -71,7 +73,9 @@ MOST_OVER = 2.0
 """A home's charges hold at most so many times the energy of its plateaus, or it is not looked at."""
 IS_ONE, PER_POWER, PER_KWH, PER_REGULAR, PER_SHARP, PER_SHARE, PER_VARIED = -8.4, 2.9, 2.55, -5.7, 3.7, 6.2, 3.4
 USUAL_POWER_W = 3500.0
-PER_WEATHER = -8.0
+SUREST = 6.0
+PER_WEATHER = -10.0
+"""Own choice, as no labelled set has a heater that looks like a charger: no vehicle at a correlation of 0.8."""
 LOOSE = 0.4
 """Correlation with the temperature that chance and cold batteries bring."""
 LEAST_SPREAD_K = 2.0
@@ -134,7 +138,7 @@ def separate_vehicles(
             return 0, 0.0, 0.0
         n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
         mean_kwh = session_wh[:n].sum() / 1000.0 / max(n, 1)
-        logit = without_kwh + PER_KWH * np.log(max(mean_kwh, 0.1))
+        logit = min(without_kwh + PER_KWH * np.log(max(mean_kwh, 0.1)), SUREST)
         logit += PER_WEATHER * max(abs(weather_correlation(day, celsius, out_wh)) - LOOSE, 0.0)
         posterior = 1.0 / (1.0 + np.exp(-logit))
         if posterior <= REPORTED:
@@ -165,8 +169,8 @@ def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
     for before in range(w):
         if abs(wattages_w[before] - wattages_w[w]) <= NEAR * wattages_w[w]:
             return 0.0
-    power_w, weight = mean_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
-    return power_w if weight > 0 else wattages_w[w]
+    power_w = usual_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
+    return power_w if power_w > 0 else wattages_w[w]
 
 
 @compiled
@@ -185,15 +189,12 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
     if at < 0:
         return 0.0
     centre_w = (at + 0.5) * BIN_W
-    power_w, weight = mean_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
-    return power_w if weight > 0 else 0.0
+    return usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
 
 
 @compiled
 def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
-    """Return the log odds of a vehicle from the days' plateaus, but for the energy of its charges, and the most
-    that energy may be [kWh].
-    """
+    """Return the log odds of a vehicle without the energy of its charges, and the most that may be [kWh]."""
     if power_w < LEAST_POWER_W:
         return -np.inf, 1.0
     n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(experience, power_w)
@@ -247,7 +248,7 @@ def _charge(
     wh_per_s = power_w / 3600.0
     habits = Habits(np.zeros(24), np.zeros(48), np.empty(24), np.empty(48))
     add_starts(history, power_w, habits.starts)
-    runs = Runs(np.empty(home.start_us.size // 2 + 1, np.int64), np.empty(home.start_us.size // 2 + 1, np.int64))
+    runs = Runs(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
     n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
     found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:])

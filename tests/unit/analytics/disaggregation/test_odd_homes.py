@@ -152,6 +152,14 @@ def test_intervals_that_are_our_bug_are_said_with_their_home(change, said):
         disaggregate(batch_of(subject, wrong))
 
 
+def test_a_home_that_generates_is_less_sure():
+    subject = lived_in()
+    generates = replace(subject, household=household_of({"power_generator_source": "SOLAR"}))
+    sure, unsure = disaggregate(batch_of(subject)), disaggregate(batch_of(generates))
+    assert unsure.parts_mwh.tolist() == sure.parts_mwh.tolist()
+    assert unsure.confidence == pytest.approx(sure.confidence / 2)
+
+
 def test_heat_goes_to_what_heats():
     subject = home(2024, 1, power_w=1500.0)
     heated = replace(subject, household=household_of({}, EVERYTHING[3:4]))

@@ -70,7 +70,8 @@ def test_days_mostly_without_measurement_teach_no_standby():
 
 def test_an_hourly_least_power_holds_most_of_a_fridge():
     assert fridge_share(900.0) == fridge_share(60.0) == 0
-    assert fridge_share(3600.0) == fridge_share(7200.0) == 0.7
+    assert fridge_share(3600.0) == fridge_share(7200.0) == 0.8
+    assert fridge_share(2700.0) == pytest.approx(0.43)
     assert levels(days(0), days(30), fridge_w=21.0)[0] == pytest.approx(79)
 
 
@@ -234,7 +235,7 @@ def test_runs_are_shared_out_among_what_is_owned():
         odds, energy_wh = np.zeros((1, activities.N_COMPONENTS)), np.zeros(1)
         rates, class_wh, variance = np.zeros(activities.N_COMPONENTS), np.zeros(N_CLASSES), np.zeros(N_CLASSES)
         activities.set_rates(home, rates)
-        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds)
+        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds, rates)
         activities.share_runs(odds, energy_wh, n_runs, 1.0, rates, class_wh, variance)
         return class_wh
 
