@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from airflow.sdk import MultipleCronTriggerTimetable, Param, dag, task
 
+DAY = {"type": ["null", "string"], "format": "date"}
+
 
 @dag(
     schedule=MultipleCronTriggerTimetable("0 6 3 * *", "30 3 * * *", timezone="UTC"),
@@ -23,16 +25,8 @@ from airflow.sdk import MultipleCronTriggerTimetable, Param, dag, task
             title="Month",
             description="YYYY-MM, in each meter's own time zone; empty: everything that is due",
         ),
-        "from": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="From",
-            description="or the months from this day on",
-        ),
-        "to": Param(
-            None, type=["null", "string"], format="date", title="To", description="and before this one, YYYY-MM-DD"
-        ),
+        "start": Param(None, title="From", description="or the months from this day on, YYYY-MM-DD", **DAY),
+        "end": Param(None, title="To", description="and before this one", **DAY),
     },
     tags=["wattloom", "insight"],
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
@@ -43,17 +37,13 @@ def disaggregate_monthly() -> None:
     def pending(params: dict[str, str | None]) -> list[list[int]]:
         from pipelines import steps
 
-        return steps.pending_shards(
-            "disaggregate-month", month=params["month"], start=params["from"], end=params["to"]
-        )
+        return steps.pending_shards("disaggregate-month", **params)
 
     @task(do_xcom_push=False)
     def disaggregate(devices: list[int], params: dict[str, str | None]) -> dict[str, int]:
         from pipelines import steps
 
-        return steps.disaggregate_month(
-            month=params["month"], start=params["from"], end=params["to"], devices=devices
-        )
+        return steps.disaggregate_month(**params, devices=devices)
 
     disaggregate.expand(devices=pending())
 

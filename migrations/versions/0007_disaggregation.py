@@ -37,7 +37,6 @@ ALTER TABLE wattloom.disaggregation_month
     ALTER COLUMN parts_mwh SET STORAGE EXTERNAL,
     ALTER COLUMN energy_uwh SET STORAGE EXTERNAL,
     ALTER COLUMN total_mwh SET STORAGE EXTERNAL;
-CREATE INDEX disaggregation_month_month ON wattloom.disaggregation_month (month);
 CREATE TABLE wattloom.home_month_statistics (
     device_id integer NOT NULL,
     month date NOT NULL CHECK (extract(day FROM month) = 1),

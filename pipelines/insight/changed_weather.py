@@ -16,7 +16,8 @@ from pipelines.insight.surroundings import UTC_ZONE, sites_of
 from pipelines.insight.zones import zones_of_devices
 from pipelines.weather.store import hourly_temperatures
 
-# A month is looked at only where some temperature of it, of any place, was recorded after the result.
+# A month is looked at only where some temperature of it, of any place, was recorded after the result, or shortly
+# before it: what was committed late had not been seen by it.
 _SUSPECTS = """
     WITH fresh AS (
         SELECT date_trunc('month', hour_at AT TIME ZONE 'UTC')::date AS month, max(recorded_at) AS recorded_at
@@ -24,7 +25,7 @@ _SUSPECTS = """
     )
     SELECT r.month, r.device_id, coalesce((r.inputs ->> 'weather')::bigint, 0)
     FROM wattloom.disaggregation_month AS r
-    JOIN fresh AS f ON f.month = r.month AND f.recorded_at >= r.computed_at
+    JOIN fresh AS f ON f.month = r.month AND f.recorded_at >= r.computed_at - interval '1 day'
     WHERE %(devices)s::int4[] IS NULL OR r.device_id = ANY(%(devices)s)
     ORDER BY r.month, r.device_id
 """

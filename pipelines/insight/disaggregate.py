@@ -33,7 +33,7 @@ from pipelines.insight.surroundings import Surroundings, read_surroundings
 from pipelines.insight.work import batches, lock_devices
 from pipelines.insight.zones import zones_of_devices
 
-_HOMES_AT_ONCE = 200
+_HOMES_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from pipelines.insight.due import months_before
 from pipelines.insight.homes import read_intervals
 
 HISTORY_MONTHS = 13
-_MONTHS_AT_ONCE = 400
+_MONTHS_AT_ONCE = 100
 _WIRE = np.dtype("<u2")
 
 _STORED = """
