@@ -45,7 +45,8 @@ def main() -> None:
             engine += " (embedded)" if named is None else " with TimescaleDB"
             machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
             for part in chosen:
-                text = section(PARTS[part](url), engine=engine, machine=machine)
+                busy = f"load average {os.getloadavg()[0]:.1f} before it began"
+                text = section(PARTS[part](url), engine=engine, machine=f"{machine}, {busy}")
                 print(f"## {part}\n\n{text}", flush=True)
                 if named is None:
                     _renew(part, text)

@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import clock
+from pipelines.accounts import throttling
 from pipelines.amr import jobs
 from pipelines.amr.schedules import SCHEDULES, latest_tick
 from pipelines.db import timescale
 from pipelines.db.engine import engine_for, raw, unit_of_work
 from pipelines.erp import entities as erp_entities
 from pipelines.erp import events as erp_events
+from pipelines.erp import store as erp_store
 from pipelines.errors import BrokenContract, RejectedInput
 from pipelines.insight import derive as derivation
 from pipelines.insight import disaggregate as disaggregation
@@ -384,7 +386,9 @@ def maintain(*, settings: Settings | None = None) -> Counts:
         counts["collection_jobs"] = jobs.prune(connection, retention_days=chosen.amr_job_retention_days)
         events_end = clock.now() - timedelta(days=chosen.erp_event_retention_days)
         counts["erp_events"] = erp_events.prune(connection, before=events_end)
+        erp_store.forget_withdrawn(connection, before=events_end)
         counts["erp_entities"] = erp_entities.empty_bin(connection, before=clock.now() - erp_entities.BIN)
+        throttling.forget_idle(connection, before=clock.now() - timedelta(days=1))
         counts["quarantined"] = retention.prune_quarantine(connection, now=clock.now(), settings=chosen)
     failed = timescale.failed_jobs(engine)
     for job in failed:

@@ -35,7 +35,7 @@ from analytics.disaggregation.priors import (
     STANDBY_SPREAD,
     WAKING_FROM_H,
 )
-from analytics.disaggregation.stages import activities, compiled
+from analytics.disaggregation.stages import activities, compiled, inlined
 from analytics.disaggregation.stages.days import DAY_S, wall_second
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
@@ -480,7 +480,7 @@ def _home(inputs: Any, n: Any, rows: Any, share: Any, resolution_s: Any) -> Any:
     )
 
 
-@compiled
+@inlined
 def estimate(
     inputs: Any, n: Any, rows: Any, share: Any, day_wh: Any, variance: Any, charges: Any, runs: Any
 ) -> Any:
@@ -511,7 +511,7 @@ def estimate(
     left_wh = np.zeros(share.size)
     resolution_s = _place_intervals(inputs, n, work, left_wh)
     if resolution_s <= 0 or share.sum() <= 0:
-        return 0, 0
+        return np.int64(0), np.int64(0)
     home = _home(inputs, n, rows, share, resolution_s)
     found = Found(np.zeros(N_CLASSES), variance, day_wh)
     room_wh = _separate_base(home, work, found, left_wh.sum())

@@ -13,7 +13,7 @@ from analytics.disaggregation.classes import BOILER, COOKING, N_CLASSES, VEHICLE
 from analytics.disaggregation.columns import N_COLUMNS
 from analytics.disaggregation.estimate import estimate, new_runs
 from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
-from analytics.disaggregation.stages import compiled
+from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
 from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
@@ -33,7 +33,7 @@ class Outputs(NamedTuple):
     statistics: npt.NDArray[np.uint16]
 
 
-@compiled
+@inlined
 def _add_cycles(
     table: Any,
     count: Any,
@@ -63,7 +63,7 @@ def _add_cycles(
                 n_charges,
             )
             continue
-        n_chosen = 0
+        n_chosen = np.int64(0)
         for run in range(n_runs):
             if runs.appliance[run] == k:
                 chosen.start_us[n_chosen], chosen.end_us[n_chosen] = runs.start_us[run], runs.end_us[run]
@@ -76,7 +76,7 @@ def _add_cycles(
     return table, count
 
 
-@compiled
+@inlined
 def _disaggregate_home(inputs: Any, home: Any, outputs: Any, table: Any, count: Any) -> Any:
     """Split one home's target days; return what is wrong with it and the table of cycles with its rows."""
     i, j = inputs.offsets[home], inputs.offsets[home + 1]
@@ -127,7 +127,7 @@ def _disaggregate_home(inputs: Any, home: Any, outputs: Any, table: Any, count: 
 def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles as a table."""
     table = np.empty((8 * (last - first), N_FIELDS), dtype=np.int64)
-    count = 0
+    count = np.int64(0)  # typed, so that no variant is compiled for a constant
     for home in range(first, last):
         fault, table, count = _disaggregate_home(inputs, home, outputs, table, count)
         if fault != SOUND:

@@ -21,17 +21,16 @@ def stamp_of(*folders: Path) -> str:
     return digest.hexdigest()
 
 
-_WITHOUT = ({"no_cfunc_wrapper": True}, {"no_cfunc_wrapper": True, "no_cpython_wrapper": True})
+def compiler(*folders: Path, inline: str = "never") -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function; its cached code is as old as the folders' sources.
 
-
-def compiler(*folders: Path) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator that compiles a function; its cached code is as old as the folders' sources."""
+    Functions whose name begins with an underscore are for compiled callers only.
+    """
     stamp = stamp_of(*folders)
 
     def compiled(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(
-            cache=True, nogil=True, error_model="numpy", **_WITHOUT[function.__name__.startswith("_")]
-        )(function)
+        options = {"no_cfunc_wrapper": True, "no_cpython_wrapper": function.__name__.startswith("_")}
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy", inline=inline, **options)(function)
         cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if cache_file is not None:  # a folder that cannot be written has no cache
             cache_file._source_stamp = stamp  # noqa: SLF001 - numba knows the stamp of one module only

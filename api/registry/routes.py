@@ -8,7 +8,6 @@ from litestar import Response, Router, get, post
 from api import shapes
 from api.auth.access import AnyRequest, authorised_source, settings_of
 from api.registry.uploads import content_of
-from pipelines import clock
 from pipelines.accounts.sources import count_request
 from pipelines.errors import NotFound, RejectedInput
 from pipelines.registry import importing, imports, listing
@@ -25,7 +24,7 @@ def _whose(request: AnyRequest) -> imports.Target:
     """Return the caller's organization and source; each request of a source counts, refused ones too."""
     with authorised_source(request) as (connection, principal):
         if principal.source_id is not None:
-            count_request(connection, principal.source_id, clock.now())
+            count_request(connection, principal.source_id)
         return imports.target(connection, principal.organization_id, principal.source_id)
 
 

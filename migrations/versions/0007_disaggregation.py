@@ -1,13 +1,13 @@
 """What the whole model of the disaggregation keeps: a home's month as one row, statistics of its days, cycles.
 
 Revision ID: 0007
-Revises: 0005
+Revises: 0006
 """
 
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,19 +1,17 @@
 """Sources: where an organization's imports come from, each with a secret and a number of requests a minute."""
 
-from datetime import datetime
-from math import ceil
 from typing import Any
 
 import sqlalchemy as sa
 
 from pipelines import clock
-from pipelines.accounts import secrets
+from pipelines.accounts import secrets, throttling
 from pipelines.accounts.principals import Principal, Scheme
 from pipelines.db import tables
 from pipelines.db.engine import raw
-from pipelines.errors import RejectedInput, TooManyRequests, Unauthorized
+from pipelines.errors import RejectedInput, Unauthorized
 
-REQUESTS, WINDOW_S = 300, 60
+REQUESTS = 300  # per minute
 
 
 def create_source(connection: sa.Connection, organization: object, name: str) -> dict[str, Any]:
@@ -58,30 +56,12 @@ def by_source_secret(connection: sa.Connection, secret: str) -> Principal:
     return Principal(scheme=Scheme.BEARER, name=f"source:{row[0]}", organization_id=row[1], source_id=row[0])
 
 
-def count_request(connection: sa.Connection, source: int, now: datetime) -> None:
-    """Count a request of a source: at most 300 within 60 s, counted from the first one on, across all processes.
+def count_request(connection: sa.Connection, source: int) -> None:
+    """Count a request of a source.
 
     Raises
     ------
     TooManyRequests
-        It is one too many.
+        More than 300 within 60 s.
     """
-    row = (
-        raw(connection)
-        .execute(
-            "INSERT INTO wattloom.source_window AS w (source_id, started_at, requests) VALUES (%(id)s, %(now)s, 1)"
-            " ON CONFLICT (source_id) DO UPDATE SET"
-            " started_at = CASE WHEN w.started_at > %(now)s - %(life)s * interval '1 second'"
-            " AND w.started_at <= %(now)s THEN w.started_at ELSE %(now)s END,"
-            " requests = CASE WHEN w.started_at > %(now)s - %(life)s * interval '1 second'"
-            " AND w.started_at <= %(now)s THEN w.requests + 1 ELSE 1 END"
-            " RETURNING started_at, requests",
-            {"id": source, "now": now, "life": WINDOW_S},
-        )
-        .fetchone()
-    )
-    if row is not None and row[1] > REQUESTS:
-        left = WINDOW_S - (now - row[0]).total_seconds()
-        raise TooManyRequests(
-            f"More than {REQUESTS} requests per minute; come back later.", retry_after_s=max(1, ceil(left))
-        )
+    throttling.count_request(connection, f"source {source}", REQUESTS, clock.now())

@@ -8,11 +8,14 @@ from typing import Any
 from pipelines.erp import values
 from pipelines.erp.getters import Getter, MappedField, compile_field, compile_flag, compile_rows
 from pipelines.erp.payloads import decode
+from pipelines.erp.relations import Relation, compile_relation
+from pipelines.erp.scopes import EntityScope, compile_scope
 from pipelines.erp.verdicts import RowError
 from pipelines.errors import RejectedInput
 
 MODES = ("upsert", "delete", "upsert-prune-scope")
-ENTITY_MODES = ("upsert", "delete")
+PRUNING = ("upsert-prune-scope-delete", "upsert-prune-scope-purge")
+ENTITY_MODES = ("upsert", "delete", "purge", *PRUNING)
 MATCHING = ("external_id", "strict-date")
 REQUIRED = ("external_id", "timestamp", "source", "value")
 METER = "meter"
@@ -30,7 +33,7 @@ _READING_KEYS = _NOTES | {
     *("jsonataExpression", "meter", "meter_counter", "fields", "mode", "reading_matching", "scope", "enabled"),
     *("default_series", "deduplication_window_hours"),
 }
-_ENTITY_KEYS = _NOTES | {"entity_schema", "unique_ids", "jsonataExpression", "fields", "mode", "enabled"}
+_ENTITY_KEYS = _NOTES | {"entity_schema", "unique_ids", "jsonataExpression", "fields", "mode", "scope", "enabled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,9 @@ class EntityItem:
     enabled: Getter | bool
     unique_ids: tuple[MappedField, ...]
     fields: tuple[MappedField, ...]
+    relations: tuple[Relation, ...]
     mode: str
+    scope: EntityScope | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +198,9 @@ def _entity(item: Any, faults: _Faults) -> EntityItem | None:
         faults.add("is missing entity_schema, a text of 1 to 100 characters")
         schema = ""
     mode = faults.choice(item, "mode", ENTITY_MODES)
-    if schema == METER and mode == "delete":
-        faults.add("has an invalid mode: a meter is deleted through /v1/metering/meter-devices, with its readings")
-    fields = _fields(item, faults)
+    if schema == METER and mode in PRUNING:
+        faults.add(f"has an invalid mode: {mode} is not supported for meters (use delete or purge)")
+    fields, relations = _fields(item, faults), _relations(item, faults)
     allowed = tuple(METER_COLUMNS) if schema == METER else None
     unique_ids = _unique_ids(item.get("unique_ids"), "", allowed, fields, faults)
     if not unique_ids:
@@ -206,8 +211,39 @@ def _entity(item: Any, faults: _Faults) -> EntityItem | None:
         enabled=_flag(item, faults),
         unique_ids=unique_ids,
         fields=fields,
+        relations=relations,
         mode=mode,
+        scope=_entity_scope(item, mode, faults),
     )
+
+
+def _relations(item: Mapping[str, Any], faults: _Faults) -> tuple[Relation, ...]:
+    relations: list[Relation] = []
+    sent = item.get("fields")
+    for position, one in enumerate(sent if isinstance(sent, list) else []):
+        if _is_relation(item, one):
+            try:
+                relations.append(compile_relation(one))
+            except ValueError as error:
+                faults.add(f"has a wrong field (fields[{position}]): {error}")
+    return tuple(relations)
+
+
+def _is_relation(item: Mapping[str, Any], field: Any) -> bool:
+    return "entity_schema" in item and isinstance(field, Mapping) and "relations" in field
+
+
+def _entity_scope(item: Mapping[str, Any], mode: str, faults: _Faults) -> EntityScope | None:
+    scope = item.get("scope")
+    if mode not in PRUNING:
+        if scope is not None:
+            faults.add(f"has a scope, which only {' and '.join(PRUNING)} take")
+        return None
+    try:
+        return compile_scope(scope)
+    except ValueError as error:
+        faults.add(f"has a wrong scope: {error}")
+        return None
 
 
 def _fields(item: Mapping[str, Any], faults: _Faults) -> tuple[MappedField, ...]:
@@ -217,6 +253,8 @@ def _fields(item: Mapping[str, Any], faults: _Faults) -> tuple[MappedField, ...]
         return ()
     fields: list[MappedField] = []
     for position, one in enumerate(sent):
+        if _is_relation(item, one):
+            continue
         try:
             fields.append(compile_field(one))
         except ValueError as error:

@@ -1,31 +1,25 @@
 """Entities of an event: a ``meter`` is a meter device, everything else is kept as the ERP describes it."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 
-from pipelines import crud
 from pipelines.accounts.principals import Principal
-from pipelines.crud import Resource
-from pipelines.db import tables
 from pipelines.db.engine import raw
-from pipelines.erp.configuration import METER, METER_COLUMNS, EntityItem
+from pipelines.erp.configuration import METER, PRUNING, EntityItem
+from pipelines.erp.entity_meters import apply_meter, delete_binned, named
 from pipelines.erp.getters import Document
 from pipelines.erp.mapping import MappedEntity, Stopwatch, map_entities, rows_of
 from pipelines.erp.payloads import encode
 from pipelines.erp.readings import Target
-from pipelines.erp.verdicts import Code, Outcome, RowError, Status, received
+from pipelines.erp.relations import joined
+from pipelines.erp.verdicts import Code, Outcome, RowError, Status
 from pipelines.errors import RejectedInput
-from pipelines.metering import resources as metering
 
-OWN_TYPE = "ERP meter"  # type and config of meters that an ERP makes without naming a type
-ZONE = "Europe/Berlin"
-PROTOCOL = "dlms-cosem"
 BIN = timedelta(days=30)
-_FIELDS = {**METER_COLUMNS, "type": "type_id", "protocol": "protocol"}
 
 
 def apply_entities(
@@ -51,165 +45,146 @@ def apply_entities(
     raw(connection).execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('erp_entity ' || %s::text, 0))", (target.organization_id,)
     )
+    kept: list[UUID] = []
     for entity in mapped:
         try:
             if entity.error is not None:
                 raise entity.error
             with connection.begin_nested():
                 if item.schema == METER:
-                    _apply_meter(connection, entity, principal, target)
-                else:
-                    _apply_other(connection, item, entity, target)
+                    apply_meter(connection, item, entity, principal, target)
+                elif (known := _apply_other(connection, item, entity, target)) is not None:
+                    kept.append(known)
         except RowError as error:
             entity.outcome.refuse(error)
         except RejectedInput as error:
-            refusal = RowError(Code.INVALID_ATTRIBUTE, f"Invalid meter: {error}", **_named(error))
+            refusal = RowError(Code.INVALID_ATTRIBUTE, f"Invalid meter: {error}", **named(error))
             entity.outcome.refuse(refusal)
-    return [entity.outcome for entity in mapped]
-
-
-def _named(error: RejectedInput) -> dict[str, Any]:
-    names = {
-        "external_system_reference": "external_id",
-        "name": "meter_number",
-        "manufacturer_serial": "serial_number",
-    }
-    field = next(iter(error.errors))
-    return {"field": names.get(field, field)}
-
-
-def _resource(target: Target) -> Resource:
-    return metering.device(allow_unconfigured=target.allow_unconfigured)
-
-
-def _apply_meter(connection: sa.Connection, entity: MappedEntity, principal: Principal, target: Target) -> None:
-    device = tables.meter_device
-    conditions = [device.c[METER_COLUMNS[attribute]] == value for attribute, value in entity.identity]
-    own = device.c.organization_id == target.organization_id
-    found = list(connection.scalars(sa.select(device.c.id).where(own, *conditions).limit(2)))
-    if len(found) > 1:
-        raise RowError(
-            Code.AMBIGUOUS_IDENTIFIER, "Ambiguous identifier: several meters fit", **dict(entity.identity)
-        )
-    values = _columns(connection, entity, target)
-    if found:
-        crud.update_row(connection, _resource(target), principal, found[0], values, partial=True)
-        entity.outcome.settle("updated", "Meter updated")
-        return
-    name = next(
-        (values[c] for c in ("name", "external_system_reference", "manufacturer_serial") if values.get(c)), None
-    )
-    values = {"protocol": PROTOCOL, **values, "name": name}
-    if values.get("type") is None:
-        values["type"] = str(_own_type(connection, principal, target.default_series))
-    crud.create_row(connection, _resource(target), principal, values)
-    entity.outcome.settle("created", "Meter created")
-
-
-def _columns(connection: sa.Connection, entity: MappedEntity, target: Target) -> dict[str, Any]:
-    """Return the fields of a meter device that an entity gives; what a device has no field for is said so."""
-    values: dict[str, Any] = {}
-    for attribute, value in entity.attributes.items():
-        if attribute in METER_COLUMNS:
-            values[METER_COLUMNS[attribute]] = str(value) if isinstance(value, int | Decimal) else value
-        elif attribute == "type" and value is not None:
-            values["type"] = str(_type_named(connection, value, target.organization_id))
-        elif attribute == "protocol" and value is not None:
-            values["protocol"] = value
-        elif attribute not in _FIELDS:
-            entity.outcome.warnings.append(f"{attribute[:100]}: a meter device has no such field; it is not kept")
-    return values
-
-
-def _type_named(connection: sa.Connection, name: Any, organization_id: UUID) -> UUID:
-    kind = tables.meter_device_type
-    where = (kind.c.organization_id == organization_id, kind.c.name == str(name))
-    found: list[UUID] = list(connection.scalars(sa.select(kind.c.id).where(*where).limit(2)))
-    if len(found) != 1:
-        said = "several meter device types have" if found else "no meter device type has"
-        raise RowError(
-            Code.INVALID_ATTRIBUTE, f"Invalid meter: {said} this name", field="type", received=received(name)
-        )
-    return found[0]
-
-
-def _own_type(connection: sa.Connection, principal: Principal, series_name: str) -> UUID:
-    """Return the type of meters that the ERP makes; its config allows the integration's default series."""
-    kind, organization = tables.meter_device_type, principal.organization_id
-    query = sa.select(kind.c.id, kind.c.config_id).where(
-        kind.c.organization_id == organization, kind.c.name == OWN_TYPE
-    )
-    known = connection.execute(query.order_by(kind.c.created_at).limit(1)).first()
-    body = {"organization": str(organization), "name": OWN_TYPE}
-    if known is not None and known.config_id is not None:
-        config = crud.get_row(connection, metering.CONFIG, principal, known.config_id)
-        names = {one["name"] for one in config["series_info"]}
-        if series_name not in names:
-            added = [*map(str, config["series"]), str(_series(connection, principal, series_name))]
-            crud.update_row(connection, metering.CONFIG, principal, config["id"], {"series": added}, partial=True)
-        return UUID(str(known.id))
-    if known is not None:  # an operator took its config away
-        return UUID(str(known.id))
-    series = _series(connection, principal, series_name)
-    config = crud.create_row(
-        connection, metering.CONFIG, principal, {**body, "series": [str(series)], "timezone": ZONE}
-    )
-    made = {**body, "manufacturer": "ERP", "manufacturer_model": "unknown", "config": str(config["id"])}
-    return UUID(str(crud.create_row(connection, metering.TYPE, principal, made)["id"]))
-
-
-def _series(connection: sa.Connection, principal: Principal, name: str) -> UUID:
-    series, organization = tables.meter_reading_series, principal.organization_id
-    where = (series.c.organization_id == organization, series.c.name == name)
-    found = connection.scalar(sa.select(series.c.id).where(*where).order_by(series.c.created_at).limit(1))
-    if found is None:
-        body = {"organization": str(organization), "name": name, "unit": "kWh"}
-        found = crud.create_row(connection, metering.SERIES, principal, body)["id"]
-    return UUID(str(found))
+    outcomes = [entity.outcome for entity in mapped]
+    if item.mode in PRUNING:
+        failed = any(outcome.status is Status.ERROR for outcome in outcomes)
+        outcomes.append(_prune(connection, item, number, document, target, kept, failed=failed))
+    return outcomes
 
 
 _MATCH = """
-    SELECT id FROM wattloom.erp_entity
-    WHERE organization_id = %s AND entity_schema = %s AND deleted_at IS NULL AND attributes @> %s::jsonb
+    SELECT id, event_number, attributes FROM wattloom.erp_entity
+    WHERE organization_id = %(organization)s AND entity_schema = %(schema)s AND deleted_at IS NULL
+      AND attributes @> %(ids)s::jsonb
     LIMIT 2
+"""
+_BINNED_LATER = """
+    SELECT 1 FROM wattloom.erp_entity
+    WHERE organization_id = %(organization)s AND entity_schema = %(schema)s AND deleted_at IS NOT NULL
+      AND attributes @> %(ids)s::jsonb AND event_number > %(number)s
+    LIMIT 1
 """
 _CREATE = """
     INSERT INTO wattloom.erp_entity
-        (organization_id, entity_schema, unique_ids, attributes, created_at, updated_at)
-    VALUES (%s, %s, %s::jsonb, %s::jsonb, %s, %s)
+        (organization_id, entity_schema, unique_ids, attributes, created_at, updated_at, event_number)
+    VALUES (%(organization)s, %(schema)s, %(ids)s::jsonb, %(attributes)s::jsonb, %(at)s, %(at)s, %(number)s)
+    RETURNING id
 """
 _UPDATE = """
-    UPDATE wattloom.erp_entity SET unique_ids = %s::jsonb, attributes = attributes || %s::jsonb, updated_at = %s
-    WHERE id = %s
+    UPDATE wattloom.erp_entity SET unique_ids = %(ids)s::jsonb, attributes = attributes || %(attributes)s::jsonb,
+           updated_at = %(at)s, event_number = %(number)s
+    WHERE id = %(id)s
+"""
+_BIN = "UPDATE wattloom.erp_entity SET deleted_at = %(at)s, updated_at = %(at)s, event_number = %(number)s"
+_PURGE = "DELETE FROM wattloom.erp_entity"
+_IN_SCOPE = """
+    WHERE organization_id = %(organization)s AND entity_schema = %(schema)s AND deleted_at IS NULL
+      AND event_number <= %(number)s AND id <> ALL(%(kept)s::uuid[])
 """
 
 
-def _apply_other(connection: sa.Connection, item: EntityItem, entity: MappedEntity, target: Target) -> None:
+def _values(item: EntityItem, target: Target) -> dict[str, Any]:
+    return {
+        "organization": target.organization_id,
+        "schema": item.schema,
+        "number": target.origin.event_number,
+        "at": target.origin.authorship.at,
+    }
+
+
+def _apply_other(connection: sa.Connection, item: EntityItem, entity: MappedEntity, target: Target) -> UUID | None:
+    """Create, change or delete an entity; return its id where it is there afterwards."""
     cursor = raw(connection).cursor()
-    ids, at = encode(dict(entity.identity)), target.origin.authorship.at
-    found = cursor.execute(_MATCH, (target.organization_id, item.schema, ids)).fetchall()
+    values = _values(item, target) | {"ids": encode(dict(entity.identity))}
+    found = cursor.execute(_MATCH, values).fetchall()
     if len(found) > 1:
         raise RowError(
             Code.AMBIGUOUS_IDENTIFIER, "Ambiguous identifier: several entities fit", **dict(entity.identity)
         )
-    attributes = encode(entity.attributes)
-    if item.mode == "delete":
-        if not found:
-            entity.outcome.settle("none", "Entity not found; nothing was deleted", Status.WARNING)
-            return
-        cursor.execute(
-            "UPDATE wattloom.erp_entity SET deleted_at = %s, updated_at = %s WHERE id = %s", (at, at, found[0][0])
-        )
-        entity.outcome.settle("deleted", "Entity moved to the bin for 30 days")
-    elif found:
-        cursor.execute(_UPDATE, (ids, attributes, at, found[0][0]))
+    known: UUID | None = None
+    number, before = 0, dict[str, Any]()
+    if found:
+        known, number, before = found[0]
+    late = number > values["number"] if found else cursor.execute(_BINNED_LATER, values).fetchone() is not None
+    if late:
+        message = "A later event described or deleted this entity; it stays as it is"
+        entity.outcome.settle("skipped", message, Status.SUPERSEDED)
+        return known
+    if item.mode in {"delete", "purge"}:
+        _remove(cursor, item, entity, {**values, "id": known})
+        return None
+    related = {name: joined(before.get(name), *one) for name, one in entity.relations.items()}
+    values["attributes"] = encode({**entity.attributes, **related})
+    if known is not None:
+        cursor.execute(_UPDATE, {**values, "id": known})
         entity.outcome.settle("updated", "Entity updated")
+        return known
+    (made,) = cursor.execute(_CREATE, values).fetchone() or (None,)
+    entity.outcome.settle("created", "Entity created")
+    return UUID(str(made))
+
+
+def _remove(cursor: psycopg.Cursor[Any], item: EntityItem, entity: MappedEntity, values: dict[str, Any]) -> None:
+    if values["id"] is None:
+        entity.outcome.settle("none", "Entity not found; nothing was deleted", Status.WARNING)
+    elif item.mode == "delete":
+        cursor.execute(f"{_BIN} WHERE id = %(id)s".encode(), values)
+        entity.outcome.settle("deleted", "Entity moved to the bin for 30 days")
     else:
-        cursor.execute(_CREATE, (target.organization_id, item.schema, ids, attributes, at, at))
-        entity.outcome.settle("created", "Entity created")
+        cursor.execute(f"{_PURGE} WHERE id = %(id)s".encode(), values)
+        entity.outcome.settle("purged", "Entity deleted for good")
+
+
+def _prune(
+    connection: sa.Connection,
+    item: EntityItem,
+    number: int,
+    document: Document,
+    target: Target,
+    kept: list[UUID],
+    *,
+    failed: bool,
+) -> Outcome:
+    """Delete the entities in scope that the payload does not name; where a row failed, none."""
+    outcome = Outcome(kind=item.schema, item=number, index=None)
+    if failed:
+        outcome.settle("pruned", "Rows failed, so nothing was pruned", Status.WARNING)
+        return outcome
+    assert item.scope is not None  # noqa: S101 - a configuration that prunes without a scope is refused
+    try:
+        condition, scope = item.scope.condition(document)
+    except RowError as error:
+        outcome.refuse(error)
+        return outcome
+    to_bin = item.mode == "upsert-prune-scope-delete"
+    statement = f"{_BIN if to_bin else _PURGE} {_IN_SCOPE} AND {condition}"
+    values = _values(item, target) | {"kept": kept, "scope": encode(scope)}
+    count = raw(connection).execute(statement.encode(), values).rowcount
+    outcome.settle("pruned", f"{count} entities in scope that the payload does not name deleted")
+    return outcome
 
 
 def empty_bin(connection: sa.Connection, *, before: datetime) -> int:
-    """Delete for good what was put in the bin before an instant; return how many."""
-    cursor = raw(connection).execute("DELETE FROM wattloom.erp_entity WHERE deleted_at < %s", (before,))
-    return cursor.rowcount
+    """Delete for good what was put in the bin before an instant, meters with their readings; return how many."""
+    cursor = raw(connection).cursor()
+    statement = "DELETE FROM wattloom.erp_entity WHERE deleted_at < %s RETURNING organization_id, meter_device_id"
+    gone = cursor.execute(statement, (before,)).fetchall()
+    for organization, device in gone:
+        if device is not None:
+            delete_binned(connection, organization, device)
+    return len(gone)

@@ -5,7 +5,7 @@ one place (meter, series, instant), and an external id stands once per meter.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ GERMANY = ZoneInfo("Europe/Berlin")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 Place = tuple[int, int, int]
+Withdrawn = Place | tuple[int, str]
 Group = tuple[int, int | None, str | None]
 
 
@@ -59,6 +60,7 @@ class Entry:
     value: Decimal | None = None
     was_measured: bool = False
     created_at: datetime | None = None
+    event_number: int = 0
     stored: Place | None = None
 
     @property
@@ -75,7 +77,9 @@ class Entry:
 class Ledger:
     """The readings of some meters, as they are and as they are to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_number: int = 0, withdrawn: Collection[Withdrawn] = ()) -> None:
+        self.event_number = event_number
+        self._withdrawn = set(withdrawn)
         self._touched: dict[int, Entry] = {}
         self.removed: list[Entry] = []
         self._by_external: dict[tuple[int, str], Entry] = {}
@@ -86,6 +90,15 @@ class Ledger:
     def touched(self) -> list[Entry]:
         """The readings that are new or changed."""
         return list(self._touched.values())
+
+    def is_later(self, entry: Entry) -> bool:
+        """Tell whether a later event than this one wrote a reading."""
+        return entry.event_number > self.event_number
+
+    def was_withdrawn(self, entry: Entry) -> bool:
+        """Tell whether a later event withdrew a reading: the one of its external id, or of its place without one."""
+        known = entry.place if entry.external_id is None else (entry.device_id, entry.external_id)
+        return known in self._withdrawn
 
     def add(self, entry: Entry) -> None:
         """Put a reading at its place, which is free."""
@@ -163,9 +176,32 @@ class Ledger:
         if owner is not None and owner is not entry:
             message = "Ambiguous identifier: another reading of the meter has this external_id"
             raise RowError(Code.AMBIGUOUS_IDENTIFIER, message, external_id=external_id)
-        place = (entry.device_id, changes.get("series_id", entry.series_id), changes.get("at_us", entry.at_us))
-        self._clear(place, entry, replaceable)
+        self._clear(_place_after(entry, changes), entry, replaceable)
         self._take_out(entry)
+        self._put_back(entry, changes)
+
+    def exchange(self, changes: list[tuple[Entry, dict[str, Any]]]) -> list[bool]:
+        """Change readings at once that stand in each other's places; say of each whether it could be.
+
+        A reading can where its new place is free, or held by another of them that can leave; of several that want one
+        place the first does.
+        """
+        able, fits = list(range(len(changes))), False
+        while not fits:
+            leaving = {id(changes[n][0]) for n in able}
+            wanted: dict[Place, int] = {}
+            for n in able:
+                wanted.setdefault(_place_after(*changes[n]), n)
+            holders = {n: self._by_place.get(place) for place, n in wanted.items()}
+            kept = sorted(n for n, holder in holders.items() if holder is None or id(holder) in leaving)
+            able, fits = kept, kept == able
+        for n in able:
+            self._take_out(changes[n][0])
+        for n in able:
+            self._put_back(*changes[n])
+        return [n in set(able) for n in range(len(changes))]
+
+    def _put_back(self, entry: Entry, changes: dict[str, Any]) -> None:
         for name, value in changes.items():
             setattr(entry, name, value)
         self.add(entry)
@@ -183,3 +219,7 @@ class Ledger:
                 external_id=other.external_id,
             )
         self.remove(other)
+
+
+def _place_after(entry: Entry, changes: dict[str, Any]) -> Place:
+    return entry.device_id, changes.get("series_id", entry.series_id), changes.get("at_us", entry.at_us)

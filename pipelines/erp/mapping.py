@@ -9,13 +9,14 @@ from typing import Any
 from pipelines.erp import values
 from pipelines.erp.configuration import EntityItem, ReadingItem
 from pipelines.erp.getters import Document, MappedField, Rows, Scope, extract, is_enabled
+from pipelines.erp.identities import Identity, identity
 from pipelines.erp.paths import ABSENT
 from pipelines.erp.payloads import storable
+from pipelines.erp.relations import Reference
 from pipelines.erp.verdicts import Code, Outcome, RowError
 
 LONGEST_S = 60.0  # of mapping one event; an expression has a budget of its own
 _OWN = frozenset({"external_id", "timestamp", "source", "value", "reason", "direction"})
-Identity = tuple[tuple[str, str], ...]
 
 
 @dataclass(kw_only=True)
@@ -44,6 +45,7 @@ class MappedEntity:
     outcome: Outcome
     identity: Identity = ()
     attributes: dict[str, Any] = field(default_factory=dict)
+    relations: dict[str, tuple[str, list[Reference]]] = field(default_factory=dict)
     error: RowError | None = None
 
 
@@ -75,25 +77,6 @@ def rows_of(item: ReadingItem | EntityItem, document: Document) -> Rows | None:
     """
     whole = Scope(Rows(document, [document.exact]), 0)
     return extract(item.rows, document) if is_enabled(item.enabled, whole) else None
-
-
-def identity(entries: tuple[MappedField, ...], scope: Scope) -> Identity | None:
-    """Return what identifies a meter, a counter or an entity; None where nothing of it is given.
-
-    Raises
-    ------
-    RowError
-        A part is missing or cannot be an identifier.
-    """
-    found = []
-    for entry in entries:
-        value = entry.getter.get(scope)
-        found.append((entry.attribute, values.identifier(entry.attribute, None if value is ABSENT else value)))
-    known = tuple((attribute, value) for attribute, value in found if value is not None)
-    if known and len(known) < len(found):
-        missing = next(attribute for attribute, value in found if value is None)
-        raise RowError(Code.MISSING_IDENTIFIER, f"Missing identifier {missing}", attribute=missing)
-    return known or None
 
 
 def _meter_identity(entries: tuple[MappedField, ...], scope: Scope) -> Identity:
@@ -184,6 +167,10 @@ def map_entities(item: EntityItem, number: int, rows: Rows, watch: Stopwatch) ->
             _check_row(scope.row)
             entity.identity = _meter_identity(item.unique_ids, scope)
             entity.attributes = _free(_mapped(item.fields, scope), frozenset()) | dict(entity.identity)
+            for relation in item.relations:
+                references = relation.references(scope)
+                if references is not None:
+                    entity.relations[relation.attribute] = (relation.operation, references)
         except RowError as error:
             entity.error = error
         mapped.append(entity)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipelines.db.engine import raw
 from pipelines.erp.configuration import METER_COLUMNS
-from pipelines.erp.mapping import Identity
+from pipelines.erp.identities import Identity
 from pipelines.erp.verdicts import Code, RowError
 
 
@@ -37,6 +37,7 @@ _FIND = """
     FROM wattloom.meter_device AS d
     LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id
     WHERE d.organization_id = %(organization)s AND {conditions}
+      AND NOT EXISTS (SELECT FROM wattloom.erp_entity AS e WHERE e.meter_device_id = d.id AND e.deleted_at IS NOT NULL)
     ORDER BY d.sensor_id
 """
 _SERIES = """

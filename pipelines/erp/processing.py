@@ -51,7 +51,7 @@ class Result:
 
 _TAKE = """
     SELECT e.payload, e.state, e.message, i.id, i.organization_id, i.default_series, i.configuration::text,
-           e.use_case_slug, i.use_case_slug
+           e.use_case_slug, i.use_case_slug, e.number
     FROM wattloom.erp_event AS e JOIN wattloom.erp_integration AS i ON i.id = e.integration_id
     WHERE e.id = %s
     FOR NO KEY UPDATE OF e
@@ -110,7 +110,7 @@ def _apply(connection: sa.Connection, event_id: UUID, *, by: str, allow_unconfig
     row = cursor.execute(_TAKE, (event_id,)).fetchone()
     if row is None:
         return Result(event_id=event_id, status="error", message="The event was deleted meanwhile.")
-    payload, state, message, integration, organization, series, configuration, slug, own_slug = row
+    payload, state, message, integration, organization, series, configuration, slug, own_slug, number = row
     if state not in UNFINISHED and not again:
         return Result(event_id=event_id, status=state, message=message)
     at = clock.now()
@@ -119,7 +119,7 @@ def _apply(connection: sa.Connection, event_id: UUID, *, by: str, allow_unconfig
         organization_id=organization,
         default_series=series,
         allow_unconfigured=allow_unconfigured,
-        origin=Origin(integration_id=integration, event_id=event_id, authorship=authorship),
+        origin=Origin(integration_id=integration, event_id=event_id, event_number=number, authorship=authorship),
     )
     if slug is not None and slug != own_slug:
         raise _Refused(f"use_case_slug: this integration's use case is {own_slug}")
@@ -175,6 +175,8 @@ def _summary(outcomes: Sequence[Outcome]) -> tuple[str, str]:
         if outcome.index is not None:
             counts[key] = counts.get(key, 0) + 1
     said = ", ".join(f"{count} {key}" for key, count in sorted(counts.items())) or "no rows"
+    # What a payload as a whole did: how much was pruned.
+    said = "; ".join([said, *(o.message for o in outcomes if o.index is None and o.action == "pruned")])
     if not failed:
         return "success", f"Processed: {said}"
     first = next(outcome.message for outcome in outcomes if outcome.status is Status.ERROR)

@@ -9,15 +9,9 @@ from pipelines.db.engine import raw
 from pipelines.erp import matching, store
 from pipelines.erp.configuration import ReadingItem
 from pipelines.erp.getters import Document, Rows, Scope
+from pipelines.erp.identities import Identity, identity
 from pipelines.erp.ledger import Ledger, microseconds
-from pipelines.erp.mapping import (
-    Identity,
-    MappedReading,
-    Stopwatch,
-    identity,
-    map_readings,
-    rows_of,
-)
+from pipelines.erp.mapping import MappedReading, Stopwatch, map_readings, rows_of
 from pipelines.erp.matching import Counter, PlacedReading
 from pipelines.erp.meters import Meter, find_meters, of_tariff, the_meter, the_series
 from pipelines.erp.store import Origin
@@ -80,6 +74,7 @@ def apply_item(
         named |= {} if counter is None else {counter: set()}
     ledger = store.load(
         connection,
+        target.origin.event_number,
         external_ids=[(p.device, p.reading.external_id) for p in placed if p.reading.external_id is not None],
         near=_spans(placed, item.window_h),
         whole=[device for device, _ in named],

@@ -4,8 +4,10 @@ from typing import Any
 
 from pipelines.erp.configuration import EntityItem, ReadingItem, check_configuration
 from pipelines.erp.getters import Document
-from pipelines.erp.mapping import Identity, MappedReading, Stopwatch, map_entities, map_readings, rows_of
+from pipelines.erp.identities import Identity
+from pipelines.erp.mapping import MappedReading, Stopwatch, map_entities, map_readings, rows_of
 from pipelines.erp.payloads import decode, encode
+from pipelines.erp.relations import MARK
 from pipelines.erp.verdicts import Outcome, RowError
 from pipelines.errors import RejectedInput
 from pipelines.fields import Field, Kind, check_all
@@ -80,7 +82,8 @@ def _simulate_entities(
                 "entity_schema": item.schema,
                 "mode": item.mode,
                 "$entity_unique_ids": dict(entity.identity),
-                "attributes": entity.attributes,
+                "attributes": entity.attributes
+                | {name: {MARK: refs} for name, (_, refs) in entity.relations.items()},
             }
         )
 

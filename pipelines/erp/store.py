@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from pipelines.metering.writer import Authorship, KeyedReadings, write_readings
 
 _COLUMNS = f"""
     r.device_id, r.series_id, {us('r."timestamp"')}, r.external_id, r.has_counter, r.direction, r.reading_type,
-    r.source, r.reason, r.attributes::text, r.was_measured, r.created_at
+    r.source, r.reason, r.attributes::text, r.was_measured, r.created_at, r.event_number
 """
 _BY_EXTERNAL_ID = f"""
     SELECT {_COLUMNS} FROM unnest(%(devices)s::int4[], %(ids)s::text[]) AS k (device_id, external_id)
@@ -40,6 +41,30 @@ _MEASURED = f"""
      AND m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)
      AND m."timestamp" BETWEEN {instant("%(first)s::int8")} AND {instant("%(last)s::int8")}
 """
+_OVERWRITTEN = f"""
+    SELECT k.device_id, k.series_id, k.at_us
+    FROM unnest(%(devices)s::int4[], %(series)s::int4[], %(times)s::int8[]) AS k (device_id, series_id, at_us)
+    JOIN wattloom.erp_reading AS r
+      ON (r.device_id, r.series_id, r."timestamp") = (k.device_id, k.series_id, {instant("k.at_us")})
+    JOIN wattloom.meter_reading AS m
+      ON (m.device_id, m.series_id, m."timestamp") = (k.device_id, k.series_id, {instant("k.at_us")})
+     AND m.device_id = ANY(%(devices)s) AND m.series_id = ANY(%(series)s)
+     AND m."timestamp" BETWEEN {instant("%(first)s::int8")} AND {instant("%(last)s::int8")}
+    WHERE m.created_at > r.updated_at
+"""
+_WITHDRAWN = f"""
+    SELECT r.device_id, r.external_id, r.series_id, {us('r."timestamp"')} FROM wattloom.erp_withdrawn_reading AS r
+    WHERE r.device_id = ANY(%(devices)s) AND r.event_number > %(number)s
+"""
+_WITHDRAW = f"""
+    INSERT INTO wattloom.erp_withdrawn_reading AS w
+        (device_id, series_id, "timestamp", external_id, event_number, withdrawn_at)
+    SELECT k.device_id, k.series_id, {instant("k.at_us")}, k.external_id, %(number)s, %(at)s
+    FROM unnest(%(devices)s::int4[], %(series)s::int4[], %(times)s::int8[], %(ids)s::text[])
+        AS k (device_id, series_id, at_us, external_id)
+    ON CONFLICT (device_id, external_id, "timestamp", series_id) DO UPDATE
+    SET event_number = greatest(w.event_number, excluded.event_number), withdrawn_at = excluded.withdrawn_at
+"""
 _FORGET = f"""
     DELETE FROM wattloom.erp_reading AS r
     USING unnest(%(devices)s::int4[], %(series)s::int4[], %(times)s::int8[]) AS k (device_id, series_id, at_us)
@@ -47,10 +72,11 @@ _FORGET = f"""
 """
 _SAY = f"""
     INSERT INTO wattloom.erp_reading (device_id, series_id, "timestamp", external_id, has_counter, direction,
-        reading_type, source, reason, attributes, was_measured, integration_id, event_id, created_at, updated_at)
+        reading_type, source, reason, attributes, was_measured, integration_id, event_id,
+        event_number, created_at, updated_at)
     SELECT k.device_id, k.series_id, {instant("k.at_us")}, k.external_id, k.has_counter, k.direction,
            k.reading_type, k.source, k.reason, k.attributes, k.was_measured, %(integration)s, %(event)s,
-           coalesce(k.created_at, %(at)s), %(at)s
+           %(number)s, coalesce(k.created_at, %(at)s), %(at)s
     FROM json_to_recordset(%(said)s::json) AS k (device_id int4, series_id int4, at_us int8, external_id text,
         has_counter bool, direction text, reading_type text, source text, reason text, attributes jsonb,
         was_measured bool, created_at timestamptz)
@@ -69,17 +95,22 @@ class Origin:
 
     integration_id: UUID
     event_id: UUID
+    event_number: int
     authorship: Authorship
 
 
 def load(
     connection: sa.Connection,
+    event_number: int,
     *,
     external_ids: Iterable[tuple[int, str]],
     near: Mapping[int, tuple[int, int]],
     whole: Iterable[int],
 ) -> Ledger:
-    """Return the readings that rows may match: by external id, by device and span [us], or all of a device."""
+    """Return the readings that rows may match: by external id, by device and span [us], or all of a device.
+
+    What later events than this one withdrew is known to the ledger too.
+    """
     cursor = raw(connection).cursor()
     keys = sorted(set(external_ids))
     rows: list[Any] = []
@@ -97,7 +128,10 @@ def load(
     devices = sorted(set(whole))
     if devices:
         rows += cursor.execute(_WHOLE, {"devices": devices}).fetchall()
-    ledger, known = Ledger(), set[Place]()
+    concerned = sorted({device for device, _ in keys} | set(near) | set(devices))
+    gone = cursor.execute(_WITHDRAWN, {"devices": concerned, "number": event_number})
+    withdrawn = {(device, name) if name else (device, series, at_us) for device, name, series, at_us in gone}
+    ledger, known = Ledger(event_number, withdrawn), set[Place]()
     for row in rows:
         place = (row[0], row[1], row[2])
         if place not in known:
@@ -120,6 +154,7 @@ def _entry(row: Any, place: Place) -> Entry:
         attributes=decode(row[9]),
         was_measured=row[10],
         created_at=row[11],
+        event_number=row[12],
         stored=place,
     )
 
@@ -131,7 +166,10 @@ def save(connection: sa.Connection, ledger: Ledger, origin: Origin) -> None:
     taken = {entry.place for entry in touched}
     if not left and not taken:
         return
-    measured = _measured(connection, sorted(taken - set(left)))
+    _note_withdrawn(connection, ledger, origin)
+    # The meter may also have sent its own after the ERP had; what stands there now is the meter's then.
+    left |= dict.fromkeys(_found(connection, _OVERWRITTEN, sorted(left)), True)
+    measured = _found(connection, _MEASURED, sorted(taken - set(left)))
     for entry in touched:
         entry.was_measured = left.get(entry.place, entry.place in measured)
     # A reading that the meter itself had sent stays when the ERP withdraws its own.
@@ -144,8 +182,30 @@ def save(connection: sa.Connection, ledger: Ledger, origin: Origin) -> None:
     if touched:
         write_readings(connection, _keyed(touched), origin.authorship)
         said = [{name: getattr(entry, name) for name in _SAID} for entry in touched]
-        provenance = {"integration": origin.integration_id, "event": origin.event_id, "at": origin.authorship.at}
+        provenance = {
+            "integration": origin.integration_id,
+            "event": origin.event_id,
+            "number": origin.event_number,
+            "at": origin.authorship.at,
+        }
         raw(connection).execute(_SAY, {"said": encode(said), **provenance})
+
+
+def _note_withdrawn(connection: sa.Connection, ledger: Ledger, origin: Origin) -> None:
+    """Remember what this event withdraws, so that an earlier one that is applied later does not bring it back."""
+    gone = sorted(
+        {(*entry.stored, entry.external_id or "") for entry in ledger.removed if entry.stored is not None}
+    )
+    if gone:
+        places = _places([place[:3] for place in gone])
+        names = {"ids": [place[3] for place in gone], "number": origin.event_number, "at": origin.authorship.at}
+        raw(connection).execute(_WITHDRAW, {**places, **names})
+
+
+def forget_withdrawn(connection: sa.Connection, *, before: datetime) -> int:
+    """Forget what was withdrawn before an instant, when no event from before it is left; return how many."""
+    statement = "DELETE FROM wattloom.erp_withdrawn_reading WHERE withdrawn_at < %s"
+    return raw(connection).execute(statement, (before,)).rowcount
 
 
 def _places(places: list[Place]) -> dict[str, list[int]]:
@@ -156,12 +216,12 @@ def _places(places: list[Place]) -> dict[str, list[int]]:
     }
 
 
-def _measured(connection: sa.Connection, places: list[Place]) -> set[Place]:
+def _found(connection: sa.Connection, query: str, places: list[Place]) -> set[Place]:
     if not places:
         return set()
     times = [place[2] for place in places]
     parameters = {**_places(places), "first": min(times), "last": max(times)}
-    return {(row[0], row[1], row[2]) for row in raw(connection).execute(_MEASURED, parameters)}
+    return {(row[0], row[1], row[2]) for row in raw(connection).execute(query.encode(), parameters)}
 
 
 def _keyed(entries: list[Entry]) -> KeyedReadings:

@@ -13,6 +13,7 @@ class Status(StrEnum):
 
     SUCCESS = "success"
     DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
     WARNING = "warning"
     ERROR = "error"
 
@@ -77,6 +78,7 @@ class Outcome:
     action: str | None = None
     error: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def refuse(self, error: RowError) -> None:
         """Turn the verdict into a refusal."""
@@ -97,4 +99,6 @@ class Outcome:
             shown["error"] = self.error
         if self.warnings:
             shown["warnings"] = self.warnings
+        if self.kept:
+            shown["kept"] = self.kept
         return shown

@@ -5,9 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from pipelines.registry.dictionary import Table
 from pipelines.registry.verdicts import Verdict
 
+Texts = Sequence[str | None] | pl.Series
 ROWS = 20_000  # of a block, which is checked, copied and committed as one
 
 
@@ -22,7 +25,7 @@ class Block:
 
     to: int
     rows: list[int] = field(default_factory=list)
-    texts: dict[str, Sequence[str | None]] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
     custom: list[str | None] = field(default_factory=list)
     shapes: list[int] = field(default_factory=list)

@@ -157,9 +157,8 @@ _CHECKS: dict[Kind, Callable[[Column, pl.Expr], Checked]] = {
 
 def check(table: Table, block: Block, hasher: Hasher, organization: int) -> Rows:
     """Check a block; of a good row pseudonyms are left where personal values were, of a faulty one only verdicts."""
-    texts = pl.DataFrame(
-        {name: list(values) for name, values in block.texts.items()}, schema=dict.fromkeys(block.texts, pl.String)
-    )
+    columns = {name: v if isinstance(v, pl.Series) else list(v) for name, v in block.texts.items()}
+    texts = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     texts = texts.with_columns(pl.all().str.strip_chars()).with_columns(
         pl.when(pl.all() != "").then(pl.all()).name.keep()
     )

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
+
+import polars as pl
 
 from pipelines.registry.blocks import ROWS, canonical
 from pipelines.registry.contents import Content, encoding_of
@@ -67,29 +70,74 @@ def _header(reader: Any) -> list[str]:
 
 
 def _batches(content: Content, encoding: str, delimiter: str, *, skip_line: bool) -> Iterator[Batch]:
+    """Return the rows: lines that are simple are split as a whole, others by the reader that knows every case."""
     first = 1
     with content.open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as stream:
-        reader = _reader(stream, delimiter, skip_line=skip_line)
-        _header(reader)
+        width = len(_header(_reader(stream, delimiter, skip_line=skip_line)))
+        simple = simple_line(delimiter, width)
         while True:
-            rows: list[list[str]] = []
-            faults: list[Verdict] = []
-            while len(rows) < ROWS:
-                before = len(rows)
-                try:
-                    rows.extend(islice(reader, ROWS - before))
-                except csv.Error as error:
-                    _refuse_what_hides_rows(str(error), first + len(rows))
-                    faults.append(Verdict(first + len(rows), "", Code.MALFORMED))
-                    rows.append([])
-                    continue
-                except UnicodeError:
-                    raise RefusedFile("unreadable", f"The text breaks off in row {first + len(rows)}.") from None
-                break
-            if not rows:
+            lines: list[str] = []
+            try:
+                lines.extend(islice(stream, ROWS))
+            except UnicodeError:
+                raise _broken_off(first + len(lines)) from None
+            if not lines:
                 return
+            columns = split_simple(lines, simple, delimiter, width)
+            if columns is not None:
+                yield Batch(first=first, columns=columns, bytes_read=raw.tell())
+                first += len(lines)
+                continue
+            rows, faults = _read_carefully(lines, stream, delimiter, first)
             yield Batch(first=first, rows=rows, faults=faults, bytes_read=raw.tell())
             first += len(rows)
+
+
+def simple_line(delimiter: str, width: int) -> str:
+    """Return the pattern of a line of so many cells, each plain or wholly in quotes, that end within the line."""
+    d = re.escape(delimiter)
+    cell = f'(?:[^"\r\n\0{d}]*|"(?:[^"\r\n\0]|"")*")'
+    return f"^{cell}(?:{d}{cell}){{{width - 1}}}(?:\r?\n)?$"
+
+
+def split_simple(lines: list[str], simple: str, delimiter: str, width: int) -> pl.DataFrame | None:
+    """Return the cells of lines as columns; None unless every line is simple and holds something."""
+    texts = pl.Series(lines, dtype=pl.String)
+    if lines[0].startswith("\ufeff"):  # it would be taken for the mark of a text's beginning
+        return None
+    if not texts.str.contains(simple).all() or (texts.str.strip_chars(f'{delimiter}"\r\n') == "").any():
+        return None
+    return pl.read_csv(
+        "".join(lines).replace("\r\n", "\n").encode(),
+        has_header=False,
+        separator=delimiter,
+        schema={f"column_{place}": pl.String for place in range(width)},
+    )
+
+
+def _read_carefully(
+    lines: list[str], stream: io.TextIOWrapper, delimiter: str, first: int
+) -> tuple[list[list[str]], list[Verdict]]:
+    """Read the records of these lines; the last one may need further lines of the stream."""
+    reader = csv.reader(chain(lines, stream), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    faults: list[Verdict] = []
+    while reader.line_num < len(lines):
+        try:
+            rows.append(next(reader))
+        except csv.Error as error:
+            _refuse_what_hides_rows(str(error), first + len(rows))
+            faults.append(Verdict(first + len(rows), "", Code.MALFORMED))
+            rows.append([])
+        except UnicodeError:
+            raise _broken_off(first + len(rows)) from None
+        except StopIteration:
+            break
+    return rows, faults
+
+
+def _broken_off(row: int) -> RefusedFile:
+    return RefusedFile("unreadable", f"The text breaks off in row {row}.")
 
 
 def _refuse_what_hides_rows(message: str, row: int) -> None:

@@ -78,11 +78,6 @@ class Table:
         """Return, per sent column, its bit in the mask that says which columns a row brought."""
         return {c.name: 1 << n for n, c in enumerate(self.sent)}
 
-    @property
-    def waiting_in(self) -> str:
-        """Return the table in which checked rows wait to be applied."""
-        return f"{self.stored_in}_waiting"
-
 
 def example_csv(table: Table) -> str:
     """Return a file that the import takes: every column with an example."""

@@ -26,7 +26,9 @@ from pipelines.settings import Settings
 _LOG = logging.getLogger("wattloom.registry")
 IMPORTED, REFUSED = "imported", "refused"
 QUIET_S = 10  # a file that was written to more recently may not be complete
-ABANDONED_DAYS = 2  # nobody repeated an import that broke off while it was read
+# An import broke off while it was read: a file may be brought again and goes on, what came over the API cannot.
+ABANDONED = timedelta(days=2)
+ABANDONED_WITHOUT_FILE = timedelta(minutes=15)
 _UNFINISHED_NAMES = (".part", ".tmp", ".crdownload", ".filepart")
 
 
@@ -46,6 +48,8 @@ def _files(folder: Path, table: Table) -> Iterator[Path]:
 
 def import_files(engine: sa.Engine, settings: Settings) -> dict[str, int]:
     """Finish what was interrupted, then import every file that is complete; return counts."""
+    with unit_of_work(engine) as connection:
+        _abandon(connection)
     counts = {"finished": 0, "imported": 0, "refused": 0, "rows": 0, "rejected": 0}
     for identifier in unfinished(engine):
         finish(engine, identifier)
@@ -92,14 +96,23 @@ def prune(engine: sa.Engine, settings: Settings) -> dict[str, int]:
     with unit_of_work(engine) as connection:
         old = sa.select(record.c.id).where(record.c.created_at < before)
         verdicts = connection.execute(sa.delete(verdict).where(verdict.c.import_id.in_(old))).rowcount
-        abandoned = 0
-        idle = clock.now() - timedelta(days=ABANDONED_DAYS)
-        left = sa.select(record).where(record.c.status == "reading", record.c.updated_at < idle)
-        for row in connection.execute(left.with_for_update(skip_locked=True)).all():
-            imports.discard_waiting(connection, dict(row._mapping))
-            imports.change(connection, row.id, status="abandoned", finished_at=clock.now())
-            abandoned += 1
+        abandoned = _abandon(connection)
     return {"verdicts": verdicts, "abandoned": abandoned, "files": _prune_files(settings, before)}
+
+
+def _abandon(connection: sa.Connection) -> int:
+    """Give up imports that nobody goes on reading, and what waits of them; return how many."""
+    record, now = imports.IMPORT, clock.now()
+    idle = sa.case(
+        (record.c.content_digest.is_(None), record.c.updated_at < now - ABANDONED_WITHOUT_FILE),
+        else_=record.c.updated_at < now - ABANDONED,
+    )
+    left = sa.select(record).where(record.c.status == "reading", idle).with_for_update(skip_locked=True)
+    found = connection.execute(left).all()
+    for row in found:
+        imports.discard_waiting(connection, dict(row._mapping))
+        imports.change(connection, row.id, status="abandoned", finished_at=now)
+    return len(found)
 
 
 def _prune_files(settings: Settings, before: datetime) -> int:

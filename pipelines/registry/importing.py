@@ -76,7 +76,7 @@ def read_content(
                 rows = check(table, block, hasher, whose.number)
                 if under_way is not None and not under_way.result():
                     break
-                under_way = storing.submit(store, engine, table, record["id"], rows)
+                under_way = storing.submit(store, engine, record["id"], rows)
                 progress(block.bytes_read, content.size)
             if under_way is not None:
                 under_way.result()

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from pipelines import clock
 from pipelines.db import tables
-from pipelines.db.tables.columns import SCHEMA
 from pipelines.errors import NotFound, RejectedInput, WattloomError
 from pipelines.registry.catalogue import TABLES
 from pipelines.registry.verdicts import RefusedFile, sentence
@@ -147,7 +146,7 @@ def refuse(connection: sa.Connection, row: Row, refusal: RefusedFile) -> None:
 
 def discard_waiting(connection: sa.Connection, row: Row) -> None:
     """Delete the checked rows of an import that wait to be applied."""
-    waiting = tables.metadata.tables[f"{SCHEMA}.{TABLES[row['table_name']].waiting_in}"]
+    waiting = tables.registry_waiting
     connection.execute(sa.delete(waiting).where(waiting.c.import_id == row["id"]))
 
 
@@ -183,7 +182,7 @@ def shown(row: Row) -> Row:
         "source_id": row["source_id"],
         "dry_run": row["is_dry_run"],
         "rows": row["rows"],
-        "accepted": row["rows"] - row["rejected"],
+        "accepted": row["rows"] - row["rejected"] if refusal is None else 0,
         "rejected": row["rejected"],
         "inserted": row["inserted"],
         "updated": row["updated"],

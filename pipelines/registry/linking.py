@@ -11,7 +11,7 @@ _LINK = """
     UPDATE wattloom.registry_meter AS m SET meter_device_id = CASE WHEN found.devices = 1 THEN found.device END
     FROM (
         SELECT serial, (array_agg(d.id))[1] AS device, count(d.id) AS devices
-        FROM ({serials}) AS wanted (serial)
+        FROM unnest(%(serials)s::text[]) AS wanted (serial)
         JOIN wattloom.organization AS o ON o.number = %(organization)s
         LEFT JOIN wattloom.meter_device AS d ON d.organization_id = o.id AND d.manufacturer_serial = serial
         GROUP BY serial
@@ -21,18 +21,16 @@ _LINK = """
 """
 
 
-def link_rows(connection: sa.Connection, serials: str, values: dict[str, Any]) -> None:
-    """Link the registry's meters whose serial numbers a query returns to the devices that are known by now."""
+def link_rows(connection: sa.Connection, values: dict[str, Any]) -> None:
+    """Link the meters of an ``organization`` (its number) of these ``serials`` to the devices known by now."""
+    # Without devices there is nothing to part either: a device that goes takes its links with it.
     any_device = (
         "SELECT EXISTS (SELECT FROM wattloom.meter_device AS d JOIN wattloom.organization AS o"
         " ON o.id = d.organization_id WHERE o.number = %(organization)s)"
-        " OR EXISTS (SELECT FROM wattloom.registry_meter WHERE organization_id = %(organization)s"
-        " AND meter_device_id IS NOT NULL)"
     )
     found = raw(connection).execute(any_device, values).fetchone()
-    if found is None or not found[0]:
-        return
-    raw(connection).execute(_LINK.format(serials=serials).encode(), values)
+    if found is not None and found[0]:
+        raw(connection).execute(_LINK, values)
 
 
 def link_serials(connection: sa.Connection, organization: object, serials: list[str]) -> None:
@@ -40,5 +38,4 @@ def link_serials(connection: sa.Connection, organization: object, serials: list[
     cursor = raw(connection).cursor()
     found = cursor.execute("SELECT number FROM wattloom.organization WHERE id = %s", (organization,)).fetchone()
     if found is not None and serials:
-        values = {"organization": found[0], "serials": sorted(set(serials))}
-        link_rows(connection, "SELECT unnest(%(serials)s::text[])", values)
+        link_rows(connection, {"organization": found[0], "serials": sorted(set(serials))})

@@ -1,12 +1,13 @@
 """Rows under a header, from CSV and xlsx alike: which field is which column, and what goes to ``custom``."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
+import polars as pl
 
 from pipelines.registry import custom
-from pipelines.registry.blocks import Block, canonical, is_ours, shape_of
+from pipelines.registry.blocks import Block, Texts, canonical, is_ours, shape_of
 from pipelines.registry.dictionary import Table
 from pipelines.registry.pseudonyms import Hasher
 from pipelines.registry.verdicts import Code, RefusedFile, Verdict
@@ -14,12 +15,21 @@ from pipelines.registry.verdicts import Code, RefusedFile, Verdict
 
 @dataclass(kw_only=True)
 class Batch:
-    """Rows as lists of texts, blank ones empty; ``first`` is the position of the first of them."""
+    """Rows as lists of texts, blank ones empty; ``first`` is the position of the first of them.
+
+    ``columns`` holds them instead where each has as many cells as the header, and none is blank.
+    """
 
     first: int
-    rows: list[list[str]]
-    faults: list[Verdict]
+    rows: list[list[str]] = field(default_factory=list)
+    columns: pl.DataFrame | None = None
+    faults: list[Verdict] = field(default_factory=list)
     bytes_read: int = 0
+
+    @property
+    def last(self) -> int:
+        """Return the position of the last row."""
+        return self.first + (len(self.rows) if self.columns is None else self.columns.height) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +83,21 @@ def blocks(table: Table, layout: Layout, batches: Iterator[Batch], hasher: Hashe
     mask = sum(table.bit[name] for name in layout.known)
     shape = shape_of(mask, list(layout.others))
     for batch in batches:
-        rows, numbers, faults = _fitting(batch, layout.width)
-        columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) if rows else []
-        block = Block(to=batch.first + len(batch.rows) - 1, faults=faults, bytes_read=batch.bytes_read)
+        columns, numbers, faults = _columns(batch, layout.width)
+        block = Block(to=batch.last, faults=faults, bytes_read=batch.bytes_read)
         block.rows, block.sent, block.shapes = numbers, [mask] * len(numbers), [shape] * len(numbers)
         if columns:
             block.texts = {name: columns[place] for name, place in layout.known.items()}
-            block.custom = _customs({n: columns[p] for n, p in layout.others.items()}, len(rows), hasher)
+            block.custom = _customs({n: columns[p] for n, p in layout.others.items()}, len(numbers), hasher)
             _drop_long_customs(block)
         yield block
+
+
+def _columns(batch: Batch, width: int) -> tuple[Sequence[Texts], list[int], list[Verdict]]:
+    if batch.columns is not None:
+        return batch.columns.get_columns(), list(range(batch.first, batch.last + 1)), batch.faults
+    rows, numbers, faults = _fitting(batch, width)
+    return list(zip(*rows, strict=True)) if rows else [], numbers, faults
 
 
 def _fitting(batch: Batch, width: int) -> tuple[list[list[str]], list[int], list[Verdict]]:
@@ -103,13 +119,13 @@ def _fitting(batch: Batch, width: int) -> tuple[list[list[str]], list[int], list
     return rows, numbers, faults
 
 
-def _customs(others: dict[str, tuple[str, ...]], count: int, hasher: Hasher) -> list[str | None]:
+def _customs(others: Mapping[str, Texts], count: int, hasher: Hasher) -> list[str | None]:
     """Return each row's further values as JSON; an empty one is null, which clears it."""
     if not others:
         return [None] * count
     columns = [
         [
-            custom.guarded(name, text.replace("\0", ""), hasher) if (text := value.strip()) else None
+            custom.guarded(name, text.replace("\0", ""), hasher) if (text := (value or "").strip()) else None
             for value in values
         ]
         for name, values in others.items()

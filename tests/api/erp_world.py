@@ -78,6 +78,12 @@ class Erp:
         (result,) = self.post(payload, **event)
         return list(self.event(result["event_id"])["results"])
 
+    def replayed(self, result: Json) -> list[Json]:
+        """Replay a posted event and return the verdict on each of its rows."""
+        body = {"event_ids": [result["event_id"]]}
+        assert self.client.post(f"{INTEGRATIONS}/{self.id}/events/replay", json=body).status_code == 200
+        return list(self.event(result["event_id"])["results"])
+
     def rows(self, *rows: Json, **root: Any) -> list[Json]:
         return self.send({"readings": list(rows), **root})
 

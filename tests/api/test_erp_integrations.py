@@ -138,15 +138,26 @@ def test_the_originals_samples_of_deletion_counters_and_names_are_accepted(tenan
     accepted(tenant, entities=[{"entity_schema": "contract", "unique_ids": ["number"], "fields": []}])
 
 
+QUERY = {"scope_mode": "query", "query": [{"attribute": "account", "field": "account"}]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"entity_schema": ""}, "entity_schema"),
         ({"unique_ids": []}, "unique_ids"),
         ({"unique_ids": ["color"]}, "color"),
-        ({"mode": "purge"}, "invalid mode"),
-        ({"mode": "delete"}, "a meter is deleted through"),
+        ({"mode": "prune"}, "invalid mode"),
+        ({"mode": "upsert-prune-scope-purge", "scope": QUERY}, "not supported for meters"),
+        ({"scope": QUERY}, "has a scope, which only"),
+        ({"entity_schema": "bill", "mode": "upsert-prune-scope-delete"}, "wrong scope: scope_mode must be one of"),
+        (
+            {"entity_schema": "bill", "mode": "upsert-prune-scope-delete", "scope": {"scope_mode": "query"}},
+            "query",
+        ),
         ({"relations": []}, "unknown key"),
+        ({"fields": [{"attribute": "a", "relations": {"operation": "_add", "items": []}}]}, "operation must be"),
+        ({"fields": [{"attribute": "a", "relations": {"items": [{"entity_schema": "b"}]}}]}, "unique_ids"),
     ],
 )
 def test_a_wrong_entity_is_refused(tenant: Tenant, change: dict[str, Any], said: str) -> None:

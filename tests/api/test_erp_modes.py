@@ -269,3 +269,90 @@ def test_a_reading_deleted_through_the_platform_is_forgotten_by_the_gateway_too(
     (outcome,) = portal.rows(row(home, 1))
 
     assert outcome["action"] == "created"
+
+
+def test_a_replay_of_an_earlier_event_changes_nothing_that_a_later_one_wrote(tenant: Tenant) -> None:
+    home, erp = tenant.home(), Erp(tenant)
+    (first,) = erp.post({"readings": [reading(home, 1, value=100), reading(home, 2, at="2024-03-01", value=7)]})
+    erp.rows(reading(home, 1, at="2024-02-01", value=200))
+    now = erp.said(home)
+
+    outcomes = erp.replayed(first)
+
+    assert [(o["status"], o["action"]) for o in outcomes] == [("superseded", "skipped"), ("success", "updated")]
+    assert erp.said(home) == now
+    assert erp.replayed(first) == outcomes
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_replay_brings_nothing_back_that_a_later_event_deleted(tenant: Tenant, strict: bool) -> None:
+    home, matching = tenant.home(), {"reading_matching": "strict-date"} if strict else {}
+    erp, remove = erp_for(tenant, **matching), erp_for(tenant, mode="delete", **matching)
+    named = {} if not strict else {"id": None}
+    (first,) = erp.post({"readings": [row(home, 1) | named]})
+    assert remove.rows(row(home, 1) | named)[0]["action"] == "deleted"
+
+    (outcome,) = erp.replayed(first)
+
+    assert (outcome["status"], tenant.readings(home)) == ("superseded", [])
+    assert erp.rows(row(home, 1))[0]["action"] == "created"  # a new event may
+
+
+def test_a_replayed_deletion_or_pruning_spares_what_came_later(tenant: Tenant) -> None:
+    home, erp = tenant.home(), erp_for(tenant, deduplication_window_hours=0)
+    remove, prune = erp_for(tenant, mode="delete"), erp_for(tenant, mode="upsert-prune-scope")
+    erp.rows(row(home, 1))
+    (deletion,) = remove.post({"readings": [row(home, 1)]})
+    (pruning,) = prune.post({"readings": [row(home, 2, at="2024-02-01")]})
+    erp.rows(row(home, 1), row(home, 3, at="2024-05-01"))
+    now = erp.said(home)
+
+    assert [o["status"] for o in remove.replayed(deletion)] == ["superseded"]
+    assert prune.replayed(pruning)[-1]["message"].startswith("0 readings")
+    assert erp.said(home) == now
+
+
+def test_what_a_later_event_pruned_stays_gone(tenant: Tenant) -> None:
+    home, erp, prune = tenant.home(), erp_for(tenant), erp_for(tenant, mode="upsert-prune-scope")
+    (first,) = erp.post({"readings": [row(home, 1), row(home, 2, at="2024-02-01")]})
+    prune.rows(row(home, 2, at="2024-02-01", value=5))
+    now = erp.said(home)
+
+    assert [o["status"] for o in erp.replayed(first)] == ["superseded", "superseded"]
+    assert erp.said(home) == now
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_readings_that_change_places_with_each_other_do(tenant: Tenant, count: int) -> None:
+    home, erp = tenant.home(), Erp(tenant)
+    days = [f"2024-0{n}-01" for n in range(1, count + 1)]
+    erp.rows(*(reading(home, n, at=day, value=n) for n, day in enumerate(days)))
+
+    outcomes = erp.rows(*(reading(home, n, at=days[n - 1], value=10 + n) for n in range(count)))
+
+    assert {o["action"] for o in outcomes} == {"updated"}
+    assert erp.said(home) == {f"R-{n}": (f"{days[n - 1]}T00:00:00Z", str(10 + n)) for n in range(count)}
+    assert len(tenant.readings(home)) == count
+
+
+def test_a_change_of_places_that_one_stands_in_the_way_of_moves_none_of_them(tenant: Tenant) -> None:
+    home, erp = tenant.home(), Erp(tenant)
+    erp.rows(*(reading(home, n, at=f"2024-0{n}-01") for n in (1, 2, 3)))
+    before = erp.said(home)
+
+    outcomes = erp.rows(reading(home, 1, at="2024-02-01"), reading(home, 2, at="2024-03-01"))
+
+    assert {o["error"]["code"] for o in outcomes} == {"TIMESTAMP_TAKEN"}
+    assert erp.said(home) == before
+
+
+def test_what_the_meter_sends_after_the_erp_stays_when_the_erp_withdraws_its_own(tenant: Tenant) -> None:
+    home, erp = tenant.home(), Erp(tenant)
+    erp.rows(reading(home, 1, value=100))
+    tenant.deliver([home.named(timestamp="2024-01-15T08:00:00Z", value="101")])
+
+    (outcome,) = erp_for(tenant, mode="delete").rows(row(home, 1))
+
+    assert outcome["action"] == "deleted"
+    assert erp.said(home) == {}
+    assert [one["value"] for one in tenant.readings(home)] == ["101"]

@@ -257,7 +257,7 @@ def test_an_organization_goes_with_its_registry(fresh: Tenant, engine: sa.Engine
     assert fresh.staff.delete(f"/v1/organizations/{child['id']}").status_code == 204
 
     with unit_of_work(engine) as connection:
-        for table in ("registry_meter", "registry_grid", "registry_import", "registry_meter_waiting"):
+        for table in ("registry_meter", "registry_grid", "registry_import", "registry_waiting"):
             column = "import_id" if table.endswith("waiting") else "organization_id"
             query = sa.text(f"SELECT count(*) FROM wattloom.{table} WHERE {column} = :n")
             assert connection.scalar(query, {"n": child["number"]}) == 0 or column == "import_id"

@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS, LISTS = 200, 400
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _serve(database_url: str, home: Path, port: int) -> subprocess.Popen[bytes]:
+def serve(database_url: str, home: Path, port: int) -> subprocess.Popen[bytes]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WATTLOOM_")}
     variables = {"WATTLOOM_DATABASE_URL": database_url, "WATTLOOM_HOME": str(home), "WATTLOOM_LOG_LEVEL": "error"}
     command = [sys.executable, "-m", "pipelines", "serve", "--port", str(port)]
@@ -61,8 +61,8 @@ def test_every_reading_the_api_accepted_survives_its_kill(
     world: World, engine: sa.Engine, database_url: str, organization: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
     meter, series = world.device(world.series("1-0:1.8.0")).name, "1-0:1.8.0"
-    port = _free_port()
-    server = _serve(database_url, tmp_path, port)
+    port = free_port()
+    server = serve(database_url, tmp_path, port)
     confirmed: list[int] = []
 
     def send() -> None:

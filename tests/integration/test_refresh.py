@@ -180,9 +180,9 @@ BREAKS = {
     "erp_readings_have_their_reading": [
         (
             "INSERT INTO wattloom.erp_reading (device_id, series_id, timestamp, has_counter, source, attributes,"
-            " was_measured, integration_id, event_id, created_at, updated_at)"
+            " was_measured, integration_id, event_id, event_number, created_at, updated_at)"
             " SELECT device_id, series_id, '2031-01-01', true, 'ERP', '{}', false, gen_random_uuid(),"
-            " gen_random_uuid(), now(), now() FROM wattloom.reading_channel WHERE device_id = :d"
+            " gen_random_uuid(), 1, now(), now() FROM wattloom.reading_channel WHERE device_id = :d"
         ),
     ],
     "intervals_do_not_overlap": [

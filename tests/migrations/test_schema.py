@@ -202,7 +202,7 @@ OLD_ROWS = (
 def test_results_survive_their_way_into_rows_of_arrays_and_back(empty: sa.Engine):
     migrate(empty)
     with empty.begin() as connection:
-        command.downgrade(_config(connection), "0005")
+        command.downgrade(_config(connection), "0006")
         raw(connection).execute(OLD_RESULT.encode())
         before = [list(raw(connection).execute(query.encode())) for query in OLD_ROWS]
     migrate(empty)
@@ -211,7 +211,7 @@ def test_results_survive_their_way_into_rows_of_arrays_and_back(empty: sa.Engine
             "SELECT total_mwh, parts_mwh, appliances FROM wattloom.disaggregation_month"
         )
         ((shown,),) = raw(connection).execute("SELECT count(*) FROM analyst.appliance_daily WHERE sensor_id = 7")
-        command.downgrade(_config(connection), "0005")
+        command.downgrade(_config(connection), "0006")
         after = [list(raw(connection).execute(query.encode())) for query in OLD_ROWS]
     assert appliances == ["others", "standby"]
     assert total == [5 * n for n in range(1, 30)]

@@ -4,15 +4,20 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.registry import importing, imports
+from pipelines import clock, steps
+from pipelines.db.engine import unit_of_work
+from pipelines.registry import importing, imports, waiting
 from pipelines.registry.catalogue import TABLES
+from pipelines.registry.checking import check
 from pipelines.registry.contents import Content
 from pipelines.registry.importing import Options, import_content
+from pipelines.registry.pseudonyms import Hasher
 from tests.registry.conftest import Registry
 
 ROWS = 90_000
@@ -22,6 +27,7 @@ from pathlib import Path
 from uuid import UUID
 from pipelines.db.engine import engine_for
 from pipelines.registry.catalogue import TABLES
+from pipelines.registry.checking import check
 from pipelines.registry.contents import Content
 from pipelines.registry.importing import Options, import_content
 from pipelines.settings import Settings
@@ -86,9 +92,6 @@ def test_two_imports_of_the_same_file_at_once_store_it_once(registry: Registry, 
 
 
 def test_what_was_read_and_not_applied_is_finished_by_the_step(registry: Registry, many: Path) -> None:
-    from pipelines import steps  # noqa: PLC0415
-    from pipelines.db.engine import unit_of_work  # noqa: PLC0415
-
     with unit_of_work(registry.engine) as connection:
         whose = imports.target(connection, registry.organization, None)
     customers, content = TABLES["customers"], Content(path=many)
@@ -97,3 +100,27 @@ def test_what_was_read_and_not_applied_is_finished_by_the_step(registry: Registr
 
     assert steps.import_dropped_files(settings=registry.settings)["finished"] == 1
     assert len(registry.rows("customers")) == ROWS - 90
+
+
+@pytest.mark.parametrize(
+    ("digest", "minutes", "status"),
+    [(None, 14, "reading"), (None, 16, "abandoned"), (b"d", 2870, "reading"), (b"d", 2890, "abandoned")],
+)
+def test_an_import_that_nobody_can_go_on_reading_is_given_up_soon(
+    registry: Registry, digest: bytes | None, minutes: int, status: str
+) -> None:
+    """What came over the API is gone with its process; a file may be brought again for two days."""
+    customers = TABLES["customers"]
+    with unit_of_work(registry.engine) as connection:
+        whose = imports.target(connection, registry.organization, None)
+        record = imports.begin(connection, whose, "customers", key_version=0, content_digest=digest)
+    block = next(importing._blocks(customers, Content(data=b"external_id\nC-1\n"), Hasher(0, None)))
+    assert waiting.store(registry.engine, record["id"], check(customers, block, Hasher(0, None), registry.number))
+
+    clock.start_at(clock.now() + timedelta(minutes=minutes))
+    steps.import_dropped_files(settings=registry.settings)
+
+    with unit_of_work(registry.engine) as connection:
+        assert imports.get(connection, registry.number, record["id"])["status"] == status
+        left = connection.exec_driver_sql("SELECT count(*) FROM wattloom.registry_waiting").scalar_one()
+    assert left == (1 if status == "reading" else 0)

@@ -14,8 +14,10 @@ from pipelines import log
 from pipelines.accounts.secrets import master_key
 from pipelines.db.engine import unit_of_work
 from pipelines.errors import NotFound
-from pipelines.registry import pseudonyms
+from pipelines.registry import imports, pseudonyms, waiting
 from pipelines.registry.catalogue import TABLES
+from pipelines.registry.contents import Content
+from pipelines.registry.importing import Options, read_content
 from tests.registry.conftest import Registry
 
 LATITUDE = "0.31628977"
@@ -145,6 +147,24 @@ def test_a_planted_personal_value_is_found_nowhere(
         assert marker not in said
     assert found == []
     assert list(temporary.iterdir()) == []
+
+
+def test_rows_that_wait_hold_pseudonyms_already(registry: Registry) -> None:
+    with unit_of_work(registry.engine) as connection:
+        whose = imports.target(connection, registry.organization, None)
+    content = Content(data=json.dumps([planted("meters", n) for n in range(3)]).encode())
+    row = read_content(registry.engine, registry.settings, whose, TABLES["meters"], content, Options())
+
+    with unit_of_work(registry.engine) as connection:
+        taken = waiting.take(connection, row["id"])
+
+    assert taken is not None
+    assert (taken[0], taken[1].height) == (3, 3)
+    text = repr(taken[1].to_dicts())
+    assert "open-serial_number-2" in text
+    assert "MARKER" not in text
+    assert LATITUDE not in text
+    assert {len(value) for value in taken[1]["customer_phone"]} == {64}
 
 
 def test_equal_values_have_equal_pseudonyms_within_an_organization_and_others_elsewhere(

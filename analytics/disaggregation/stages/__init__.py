@@ -9,5 +9,11 @@ from pathlib import Path
 
 from analytics.kernels.compiling import compiler
 
-compiled = compiler(Path(__file__).resolve().parents[1])
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+compiled = compiler(_PACKAGE)
 """Decorator of every function of the package; a change of any module or prior compiles all anew."""
+
+inlined = compiler(_PACKAGE, inline="always")
+"""The same for functions with a single caller that hold nearly all others: compiled on their own they would have
+everything below them optimised once more."""

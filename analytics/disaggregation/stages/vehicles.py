@@ -42,6 +42,7 @@ from analytics.disaggregation.stages.plateaus import (
     BIN_W,
     N_BINS,
     NEAR,
+    WEAK_W,
     add_starts,
     describe_plateaus,
     fill_histogram,
@@ -68,6 +69,11 @@ SYSTEMATIC = 0.05
 REPORTED = 0.9
 LEAST_POWER_W = 2000.0
 LEAST_PLATEAUS = 3.0
+MOST_LEVELS = 4
+LIKE_LONG, LIKE_SHARP, LIKE_REGULAR, REGULAR, LIKE_WEAK = 0.5, 1.5, 5.0, 0.35, 0.7
+"""Own choice, tried on charges laid into homes of the tuning split."""
+TOO_LITTLE = 20.0
+"""Taken off the log odds where the power or the number of plateaus is below what may show a vehicle."""
 MOST_VARIED = 0.6
 MOST_OVER = 2.0
 """A home's charges hold at most so many times the energy of its plateaus, or it is not looked at."""
@@ -175,30 +181,63 @@ def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
 
 @compiled
 def usual_power(experience: Any, taken_w: Any) -> Any:
-    """Return the level most plateau energy lies at [W], none of the powers taken; 0 without any."""
+    """Return the level of plateaus that looks most like a charger's [W], none of the powers taken; 0 without any.
+
+    Of the few levels that most plateau energy lies at it is the one most like a charger's.
+    """
     histogram = np.zeros(N_BINS)
     fill_histogram(experience, histogram)
-    best, at = 0.0, -1
-    for k in range(1, N_BINS - 1):
+    for w in range(taken_w.size):
+        _clear_near(histogram, taken_w[w])
+    best_w, most = 0.0, -np.inf
+    for _ in range(MOST_LEVELS):
+        centre_w = _fullest(histogram)
+        if centre_w == 0.0:
+            break
+        power_w = usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
+        if power_w > 0.0:
+            likeness = _likeness(experience, power_w)
+            if likeness > most:
+                best_w, most = power_w, likeness
+        _clear_near(histogram, centre_w)
+    return best_w
+
+
+@compiled
+def _likeness(experience: Any, power_w: Any) -> Any:
+    """Return how much the plateaus near a power are like a charger's: many, long, alike, at no fixed minute."""
+    n_near, regular, sharp, share, _, mean_kwh = describe_plateaus(experience, power_w)
+    if n_near == 0.0:
+        return -np.inf
+    likeness = np.log(share * mean_kwh**LIKE_LONG)
+    likeness += LIKE_SHARP * sharp - LIKE_REGULAR * max(regular - REGULAR, 0.0)
+    return likeness - LIKE_WEAK * (1.0 if power_w < WEAK_W else 0.0)
+
+
+@compiled
+def _clear_near(histogram: Any, power_w: Any) -> None:
+    """Empty the bins near a power."""
+    for k in range(histogram.size):
+        if abs((k + 0.5) * BIN_W - power_w) <= NEAR * power_w + 0.5 * BIN_W:
+            histogram[k] = 0.0
+
+
+@compiled
+def _fullest(histogram: Any) -> Any:
+    """Return the middle of the bin that holds most with its neighbours [W], 0 if all are empty."""
+    best, at_w = 0.0, 0.0
+    for k in range(1, histogram.size - 1):
         around = 0.5 * histogram[k - 1] + histogram[k] + 0.5 * histogram[k + 1]
-        for w in range(taken_w.size):
-            if abs((k + 0.5) * BIN_W - taken_w[w]) <= NEAR * taken_w[w] + BIN_W:
-                around = 0.0
         if around > best:
-            best, at = around, k
-    if at < 0:
-        return 0.0
-    centre_w = (at + 0.5) * BIN_W
-    return usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
+            best, at_w = around, (k + 0.5) * BIN_W
+    return at_w
 
 
 @compiled
 def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
     """Return the log odds of a vehicle without the energy of its charges, and the most that may be [kWh]."""
-    if power_w < LEAST_POWER_W:
-        return -np.inf, 1.0
     n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(experience, power_w)
-    if n_near < LEAST_PLATEAUS:
+    if n_near == 0.0:
         return -np.inf, 1.0
     log_odds = (
         IS_ONE
@@ -208,6 +247,8 @@ def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
         + PER_SHARE * share
         + PER_VARIED * min(varied, MOST_VARIED)
     )
+    if power_w < LEAST_POWER_W or n_near < LEAST_PLATEAUS:
+        log_odds -= TOO_LITTLE
     return log_odds, MOST_OVER * mean_kwh
 
 

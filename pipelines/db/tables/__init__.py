@@ -11,8 +11,9 @@ from pipelines.db.tables.accounts import (
     organization,
     organization_member,
     refresh_token,
+    request_time,
+    request_turn,
     source,
-    source_window,
 )
 from pipelines.db.tables.collection import (
     amr_job,
@@ -30,7 +31,7 @@ from pipelines.db.tables.erp import (
     erp_event,
     erp_integration,
     erp_reading,
-    erp_request,
+    erp_withdrawn_reading,
 )
 from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
@@ -65,12 +66,11 @@ from pipelines.db.tables.metering import (
 from pipelines.db.tables.registry import (
     pseudonym_key,
     registry_customer,
-    registry_customer_waiting,
     registry_grid,
     registry_import,
     registry_import_verdict,
     registry_meter,
-    registry_meter_waiting,
+    registry_waiting,
 )
 
 __all__ = [
@@ -93,7 +93,7 @@ __all__ = [
     "erp_event",
     "erp_integration",
     "erp_reading",
-    "erp_request",
+    "erp_withdrawn_reading",
     "home_month_statistics",
     "household",
     "interval_energy",
@@ -121,15 +121,15 @@ __all__ = [
     "reading_channel",
     "refresh_token",
     "registry_customer",
-    "registry_customer_waiting",
     "registry_grid",
     "registry_import",
     "registry_import_verdict",
     "registry_meter",
-    "registry_meter_waiting",
+    "registry_waiting",
+    "request_time",
+    "request_turn",
     "sim_card",
     "source",
-    "source_window",
     "staged_meter_reading",
     "weather_hourly",
     "weather_place",

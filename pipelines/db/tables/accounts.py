@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from pipelines.db.tables.columns import SCHEMA, at, flag, number_id, reference, table, text, uuid_id
+from pipelines.db.tables.columns import SCHEMA, at, flag, key, number_id, reference, table, text, uuid_id
 
 organization = table(
     "organization",
@@ -68,15 +68,20 @@ source = table(
     sa.Column("state", sa.String(8), nullable=False, server_default="active"),
     at("created_at"),
 )
-source_window = table(
-    "source_window",
+request_turn = table(
+    "request_turn",
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+    at("last_at"),
+)
+request_time = table(
+    "request_time",
     sa.Column(
-        "source_id",
-        sa.Integer,
-        sa.ForeignKey(f"{SCHEMA}.source.id", ondelete="CASCADE"),
+        "subject",
+        sa.String(64),
+        sa.ForeignKey(f"{SCHEMA}.request_turn.subject", ondelete="CASCADE"),
         primary_key=True,
-        autoincrement=False,
     ),
-    at("started_at"),
-    sa.Column("requests", sa.Integer, nullable=False),
+    key("turn"),
+    at("at"),
 )

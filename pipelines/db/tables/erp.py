@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from pipelines.db.tables.columns import SCHEMA, at, reference, table, text, uuid_id
+from pipelines.db.tables.columns import SCHEMA, at, key, of_sensor, reference, table, text, uuid_id
 
 erp_integration = table(
     "erp_integration",
@@ -36,17 +36,6 @@ erp_event = table(
     at("updated_at"),
     sa.UniqueConstraint("integration_id", "deduplication_id"),
 )
-erp_request = table(
-    "erp_request",
-    sa.Column(
-        "organization_id",
-        UUID(as_uuid=True),
-        sa.ForeignKey(f"{SCHEMA}.organization.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    sa.Column("second", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("requests", sa.Integer, nullable=False),
-)
 erp_entity = table(
     "erp_entity",
     uuid_id(),
@@ -57,6 +46,8 @@ erp_entity = table(
     at("deleted_at", nullable=True),
     at("created_at"),
     at("updated_at"),
+    sa.Column("event_number", sa.BigInteger, nullable=False),
+    reference("meter_device_id", "meter_device.id", nullable=True),
 )
 erp_reading = table(
     "erp_reading",
@@ -75,6 +66,7 @@ erp_reading = table(
     sa.Column("event_id", UUID(as_uuid=True), nullable=False),
     at("created_at"),
     at("updated_at"),
+    sa.Column("event_number", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("device_id", "timestamp", "series_id"),
     sa.UniqueConstraint("device_id", "external_id"),
     sa.ForeignKeyConstraint(
@@ -82,4 +74,13 @@ erp_reading = table(
         [f"{SCHEMA}.reading_channel.device_id", f"{SCHEMA}.reading_channel.series_id"],
         ondelete="CASCADE",
     ),
+)
+erp_withdrawn_reading = table(
+    "erp_withdrawn_reading",
+    of_sensor("device_id"),
+    key("series_id"),
+    sa.Column("timestamp", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("external_id", sa.String(255), primary_key=True),
+    sa.Column("event_number", sa.BigInteger, nullable=False),
+    at("withdrawn_at"),
 )

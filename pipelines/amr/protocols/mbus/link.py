@@ -23,12 +23,11 @@ from pipelines.amr.protocols.mbus.frames import (
     parse,
     short_frame,
 )
+from pipelines.amr.silence import drained
 
 TRIES = 3
 _SELECT = 0x52
 _MOST_IGNORED = 4
-_QUIET_S = 0.3
-_MOST_DRAINED = 16
 
 Wanted = Callable[[Frame, bytes], bool]
 
@@ -127,7 +126,7 @@ def _exchange(request: bytes, wanted: Wanted) -> Generator[Step, Any, Frame]:
             fault = silence
         except BadFrame as damage:
             fault = damage
-            yield from _drain()
+            yield from drained()
     assert fault is not None  # noqa: S101 - the loop ran
     raise fault
 
@@ -143,19 +142,3 @@ def _attempt(request: bytes, wanted: Wanted) -> Generator[Step, Any, Frame]:
         except NoAnswer:
             raise NoAnswer("only an echo, a repeat or another meter's frame arrived, then silence") from None
     raise BadFrame("the bus says much, but not the answer")
-
-
-def _drain() -> Generator[Step, Any, None]:
-    """Let a damaged frame pass by: a request sent into its rest would be lost.
-
-    Raises
-    ------
-    BadFrame
-        The line does not become quiet.
-    """
-    for _ in range(_MOST_DRAINED):
-        try:
-            yield Exchange(b"", len, timeout_s=_QUIET_S)
-        except NoAnswer:
-            return
-    raise BadFrame("the line does not become quiet")

@@ -20,14 +20,13 @@ from pipelines.amr.protocols.modbus.frames import (
     transaction_of,
 )
 from pipelines.amr.protocols.modbus.registers import DeviceMap, Register, batches, map_of
+from pipelines.amr.silence import drained
 
 MODELS = load_models(__package__)
 MAPS = {key: map_of(model) for key, model in MODELS.items()}
 TRIES = 3
 _MOST_STALE = 8
 _BUSY_S = 0.5
-_QUIET_S = 0.3
-_MOST_DRAINED = 16
 
 
 @dataclass(slots=True)
@@ -109,7 +108,7 @@ class ModbusSession:
                 continue
             except BadFrame as damage:
                 fault = damage
-                yield from _drain()
+                yield from drained()
                 continue
             if not answer.exception:
                 return answer.words
@@ -138,22 +137,6 @@ def _fault_of(answer: Answer, where: str) -> MeterFault:
     if answer.exception == TARGET_SILENT:
         return NoAnswer(f"{where}: {answer.says}")
     return Refused(f"{where}: {answer.says}")
-
-
-def _drain() -> Generator[Step, Any, None]:
-    """Let damaged bytes pass by: in a stream without marks the next frame is found only after a silence.
-
-    Raises
-    ------
-    BadFrame
-        The line does not become quiet.
-    """
-    for _ in range(_MOST_DRAINED):
-        try:
-            yield Exchange(b"", len, timeout_s=_QUIET_S)
-        except NoAnswer:
-            return
-    raise BadFrame("the line does not become quiet")
 
 
 def _wanted(device: DeviceMap, names: list[str] | None) -> list[Register]:
