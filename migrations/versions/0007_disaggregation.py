@@ -45,6 +45,14 @@ CREATE TABLE wattloom.home_month_statistics (
     days bytea NOT NULL,
     PRIMARY KEY (device_id, month)
 );
+-- The imported energy of a local day as bytes, made with daily_energy; a day without is read from interval_energy.
+CREATE TABLE wattloom.day_profile (
+    device_id integer NOT NULL,
+    day date NOT NULL,
+    intervals bytea NOT NULL,
+    PRIMARY KEY (device_id, day)
+);
+ALTER TABLE wattloom.day_profile ALTER COLUMN intervals SET STORAGE EXTERNAL;
 """
 
 # What was computed before stays servable until the next run computes it anew.
@@ -136,7 +144,8 @@ SELECT m.device_id, m.month + ((p.n - 1) % cardinality(m.total_mwh))::integer,
        m.appliances[(p.n - 1) / cardinality(m.total_mwh) + 1], p.energy_mwh
 FROM wattloom.disaggregation_month AS m
 CROSS JOIN LATERAL unnest(m.parts_mwh) WITH ORDINALITY AS p (energy_mwh, n);
-DROP TABLE wattloom.disaggregation_month, wattloom.home_month_statistics, wattloom.appliance_cycle;
+DROP TABLE wattloom.disaggregation_month, wattloom.home_month_statistics, wattloom.day_profile,
+    wattloom.appliance_cycle;
 CREATE TABLE wattloom.appliance_cycle (
     device_id integer NOT NULL,
     appliance_key varchar(20) NOT NULL,

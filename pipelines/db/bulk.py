@@ -19,7 +19,7 @@ from psycopg import sql
 from pipelines.errors import BrokenContract
 
 Array = npt.NDArray[Any]
-Column = Array | tuple[Array, Array] | str | list[str]
+Column = Array | tuple[Array, Array] | str | list[str] | list[bytes]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -90,9 +90,9 @@ def _form_of(kind: str, column: Column) -> np.dtype[Any]:
     return _FIXED[kind]
 
 
-def _text(kind: str, text: str) -> bytes:
+def _text(kind: str, text: str | bytes) -> bytes:
     """Return a text on the wire; ``varchar[]`` has its words between commas, ``jsonb`` its version before it."""
-    data = text.encode()
+    data = text.encode() if isinstance(text, str) else text
     if kind == "jsonb":
         return b"\x01" + data
     if kind == "varchar[]":
@@ -179,7 +179,8 @@ def copy_in(
         Column name -> (kind, values [n]). ``timestamptz`` takes int64 microseconds since 1970-01-01 UTC, ``date``
         days since then, ``numeric`` a pair (int64 mantissa, scale 0..12) whose value is mantissa * 10**-scale;
         ``int4[]``, ``int8[]`` and ``float4[]`` values [n, k], ``bytea`` bytes [n, k]. ``varchar``, ``jsonb`` and
-        ``varchar[]`` (words between commas) take one text for all rows or a list of n. Not all may be such texts.
+        ``varchar[]`` (words between commas) take one text for all rows or a list of n, as ``bytea`` takes a list of
+        bytes. Not all columns may be one text for all rows.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import month_range
+from analytics.calendar import DayRange, month_range
 from analytics.disaggregation.columns import N_COLUMNS, Statistics
 from analytics.disaggregation.homes import (
     CONTEXT_DAYS,
     HomeIntervals,
     month_batch,
-    month_edges_us,
     temperature_span_us,
 )
 from analytics.disaggregation.model import disaggregate
@@ -84,11 +83,11 @@ def _compute(connection: sa.Connection, devices: Sequence[int], month: date, def
 def _disaggregate(
     connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], month: date
 ) -> Computed:
-    edges = [month_edges_us(month, zone, CONTEXT_DAYS) for zone in zones]
     surroundings = read_surroundings(connection, homes, zones, *temperature_span_us(month))
     celsius = surroundings.month_celsius(*month_hours(month))
     history = read_history(connection, homes, zones, month)
-    intervals = read_intervals(connection, homes, edges)
+    span = DayRange(month - timedelta(days=CONTEXT_DAYS), month_range(month.year, month.month).last)
+    intervals = read_intervals(connection, homes, zones, [span] * len(homes))
     days = read_days(connection, homes, zones, month)
     batch = month_batch(
         month,

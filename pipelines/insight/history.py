@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import EPOCH_DAY
+from analytics.calendar import EPOCH_DAY, month_range
 from analytics.disaggregation.columns import N_COLUMNS, STATISTICS_VERSION, Statistics
-from analytics.disaggregation.homes import month_edges_us, month_statistics
+from analytics.disaggregation.homes import month_statistics
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in
 from pipelines.db.engine import raw
@@ -96,8 +96,9 @@ def _make(
 ) -> list[Statistics]:
     months, of_zones = [at for _, at in wanted], [zones[n] for n, _ in wanted]
     devices = [homes[n] for n, _ in wanted]
-    edges = [month_edges_us(at, zone) for at, zone in zip(months, of_zones, strict=True)]
-    made = month_statistics(months, zones=of_zones, intervals=read_intervals(connection, devices, edges))
+    spans = [month_range(at.year, at.month) for at in months]
+    intervals = read_intervals(connection, devices, of_zones, spans)
+    made = month_statistics(months, zones=of_zones, intervals=intervals)
     raw(connection).execute(
         "DELETE FROM wattloom.home_month_statistics AS h USING unnest(%s::int4[], %s::date[]) AS k (device_id, month)"
         " WHERE (h.device_id, h.month) = (k.device_id, k.month)",

@@ -1,6 +1,6 @@
 """Reading what homes measured: interval energy of a month, and what its local days add up to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import EPOCH_DAY, month_range
+from analytics.calendar import EPOCH_DAY, DayRange, UtcRange, month_range
 from analytics.disaggregation.homes import HomeIntervals, expected_intervals_of, month_edges_us
+from analytics.profiles import joined, unpack_homes
 from analytics.series import Direction
 from pipelines.db.bulk import copy_out, decode
 from pipelines.db.engine import raw
 from pipelines.db.instants import instant
 
 _QUALITIES = 256  # more than there will be
-_INT8_BYTES = 8
 # A row a home and three columns an interval are twice as fast as a row an interval.
 _INTERVALS = f"""
     SELECT x.start_at, x.energy_uwh, x.duration_and_quality
@@ -54,31 +54,61 @@ _DAY_KINDS = {
 }
 
 
-def read_intervals(
-    connection: sa.Connection, homes: Sequence[int], edges: Sequence[npt.NDArray[np.int64]]
-) -> HomeIntervals:
-    """Return the imported energy of rows of homes, each from the first to the last of its edges [µs].
+_PROFILES = """
+    SELECT (SELECT array_agg(intervals ORDER BY day) FROM wattloom.day_profile
+            WHERE device_id = k.device_id AND day BETWEEN k.first AND k.last),
+           (SELECT count(*) FROM wattloom.daily_energy
+            WHERE device_id = k.device_id AND direction = %(direction)s AND day BETWEEN k.first AND k.last)
+    FROM unnest(%(n)s::int4[], %(device)s::int4[], %(first)s::date[], %(last)s::date[])
+        AS k (n, device_id, first, last)
+    ORDER BY k.n
+"""
 
-    A home may come in several rows.
+
+def read_intervals(
+    connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], spans: Sequence[DayRange]
+) -> HomeIntervals:
+    """Return the imported energy of homes, a row each, over the local days of their spans.
+
+    A home may come in several rows. Days come packed (`day_profile`); where some of a row's days are not, which were
+    rolled up by an earlier release, all of the row is read from `interval_energy`.
     """
     keys: dict[str, Any] = {
         "n": list(range(len(homes))),
         "device": list(homes),
-        "start": [int(edge[0]) for edge in edges],
-        "end": [int(edge[-1]) for edge in edges],
+        "first": [span.first for span in spans],
+        "last": [span.last for span in spans],
         "direction": int(Direction.IMPORT),
     }
-    rows = raw(connection).cursor(binary=True).execute(_INTERVALS.encode(), keys).fetchall()
-    start, energy, mixed = (b"".join(row[column] or b"" for row in rows) for column in range(3))
-    duration_s, quality = np.divmod(decode("int8", mixed), _QUALITIES)
-    sizes = [len(row[1] or b"") // _INT8_BYTES for row in rows]
-    return HomeIntervals(
-        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
-        start_us=decode("timestamptz", start),
-        duration_s=duration_s.astype(np.int32),
-        energy_uwh=decode("int8", energy),
-        quality=quality.astype(np.int16),
-    )
+    rows = raw(connection).cursor(binary=True).execute(_PROFILES, keys).fetchall()
+    is_packed = [len(days or []) == count for days, count in rows]
+    if all(is_packed):
+        return unpack_homes([days or [] for days, _ in rows])
+    unpacked = [n for n, whole in enumerate(is_packed) if not whole]
+    ranges = [spans[n].to_utc(zones[n]) for n in unpacked]
+    slow = iter(_read_rows(connection, [homes[n] for n in unpacked], ranges))
+    return joined([unpack_homes([days or []]) if is_packed[n] else next(slow) for n, (days, _) in enumerate(rows)])
+
+
+def _read_rows(
+    connection: sa.Connection, homes: Sequence[int], ranges: Sequence[UtcRange]
+) -> Iterator[HomeIntervals]:
+    keys: dict[str, Any] = {
+        "n": list(range(len(homes))),
+        "device": list(homes),
+        "start": [span.start_us for span in ranges],
+        "end": [span.end_us for span in ranges],
+        "direction": int(Direction.IMPORT),
+    }
+    for start, energy, mixed in raw(connection).cursor(binary=True).execute(_INTERVALS.encode(), keys).fetchall():
+        duration_s, quality = np.divmod(decode("int8", mixed or b""), _QUALITIES)
+        yield HomeIntervals(
+            offsets=np.array([0, duration_s.size], dtype=np.int64),
+            start_us=decode("timestamptz", start or b""),
+            duration_s=duration_s.astype(np.int32),
+            energy_uwh=decode("int8", energy or b""),
+            quality=quality.astype(np.int16),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ _OF_DEVICE = (
     tables.reading_change,
     tables.energy_change,
     tables.day_change,
+    tables.day_profile,
     tables.disaggregation_month,
     tables.home_month_statistics,
     tables.appliance_cycle,

@@ -313,3 +313,17 @@ def test_months_come_in_the_order_of_time_so_that_each_knows_those_before_it(
     rows = world.rows("SELECT inputs -> 'history_days' FROM wattloom.disaggregation_month ORDER BY month")
     assert [days for (days,) in rows] == [31, 62, 91, 122, 152]
     assert months_of(world) == ["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
+
+
+@pytest.mark.parametrize("lost", ["true", "extract(day FROM day) = 9"])
+def test_days_that_an_earlier_release_rolled_up_give_the_same_result_without_their_packed_form(
+    world: World, home: Device, settings: Settings, lost: str
+):
+    correct(world, home, datetime(2024, 5, 9, 12, 20, tzinfo=UTC), value=3)
+    compute(settings, month="2024-05")
+    results = "SELECT parts_mwh, confidence, upper_mwh FROM wattloom.disaggregation_month"
+    packed, made = world.rows(results), world.rows(STATISTICS)
+    world.execute("DELETE FROM wattloom.home_month_statistics")
+    world.execute(f"DELETE FROM wattloom.day_profile WHERE {lost}")
+    compute(settings, month="2024-05")
+    assert (world.rows(results), world.rows(STATISTICS)) == (packed, made)

@@ -118,6 +118,7 @@ RESULTS = {
     " expected_intervals, valid_intervals, confidence, lower_mwh, upper_mwh, inputs",
     "home_month_statistics": "device_id, month, timezone, statistics_version, days",
     "appliance_cycle": "device_id, day, appliance_key, start_at, end_at, begins_day, energy_mwh",
+    "day_profile": "device_id, day, intervals",
     "reading_change": "device_id, from_at, to_at",
     "energy_change": "device_id, from_at, to_at",
     "day_change": "device_id, first_day, last_day",

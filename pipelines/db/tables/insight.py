@@ -80,6 +80,12 @@ home_month_statistics = table(
     sa.Column("statistics_version", sa.SmallInteger, nullable=False),
     sa.Column("days", sa.LargeBinary, nullable=False),
 )
+day_profile = table(
+    "day_profile",
+    key("device_id"),
+    key("day", sa.Date),
+    sa.Column("intervals", sa.LargeBinary, nullable=False),
+)
 appliance_cycle = table(
     "appliance_cycle",
     sa.Column("device_id", sa.Integer, nullable=False),
