@@ -58,36 +58,36 @@ def unpack_homes(days: Sequence[Sequence[bytes]]) -> HomeIntervals:
     """
     blobs = [blob for home in days for blob in home]
     sizes = np.array([len(blob) for blob in blobs], dtype=np.int64)
-    data = np.frombuffer(b"".join(blobs), dtype=np.uint8)
-    first = np.concatenate(([0], np.cumsum(sizes)))[:-1].astype(np.int64)
-    kind = data[first] if np.all(sizes >= HEADER.itemsize) else np.zeros(sizes.size, dtype=np.uint8)
+    kind = np.array([blob[0] if blob else 0 for blob in blobs], dtype=np.int64)
     width = np.where(kind == REGULAR, _ENERGY.itemsize, INTERVAL.itemsize)
     count, rest = np.divmod(sizes - HEADER.itemsize, width)
-    if np.any((kind != REGULAR) & (kind != ODD)) or np.any(rest):
+    if np.any((kind != REGULAR) & (kind != ODD)) or np.any(rest) or np.any(count < 0):
         raise BrokenContractError("some bytes are no packed day")
     target = np.concatenate(([0], np.cumsum(count))).astype(np.int64)
-    whole = np.zeros(int(target[-1]), dtype=INTERVAL)
-    for shape in np.unique(np.stack([kind, sizes]), axis=1).T.tolist():
-        rows = np.flatnonzero((kind == shape[0]) & (sizes == shape[1]))
-        block = data[first[rows][:, None] + np.arange(shape[1])]
-        places = target[rows][:, None] + np.arange(int(count[rows[0]]))
-        body = np.ascontiguousarray(block[:, HEADER.itemsize :])
-        if shape[0] == ODD:
-            whole[places] = body.view(INTERVAL)
+    start_us, energy_uwh = np.empty((2, int(target[-1])), dtype=np.int64)
+    duration_s = np.empty(start_us.size, dtype=np.int32)
+    quality = np.empty(start_us.size, dtype=np.int16)
+    for of_kind, n in sorted(set(zip(kind.tolist(), count.tolist(), strict=True))):
+        rows = np.flatnonzero((kind == of_kind) & (count == n))
+        places = target[rows][:, None] + np.arange(n)
+        form = np.dtype([("header", HEADER), ("body", _ENERGY if of_kind == REGULAR else INTERVAL, (n,))])
+        block = np.frombuffer(b"".join([blobs[row] for row in rows.tolist()]), dtype=form)
+        header, body = block["header"], block["body"]
+        if of_kind == ODD:
+            start_us[places], energy_uwh[places] = body["start_us"], body["energy_uwh"]
+            duration_s[places], quality[places] = body["duration_s"], body["quality"]
             continue
-        header = np.ascontiguousarray(block[:, : HEADER.itemsize]).view(HEADER)
         step_us = header["duration_s"].astype(np.int64) * SECOND_US
-        whole["start_us"][places] = header["start_us"] + step_us * np.arange(places.shape[1])
-        whole["energy_uwh"][places] = body.view(_ENERGY)
-        whole["duration_s"][places] = header["duration_s"]
-        whole["quality"][places] = header["quality"]
+        start_us[places] = header["start_us"][:, None] + step_us[:, None] * np.arange(n)
+        energy_uwh[places] = body
+        duration_s[places], quality[places] = header["duration_s"][:, None], header["quality"][:, None]
     of_home = np.concatenate(([0], np.cumsum([len(home) for home in days]))).astype(np.int64)
     return HomeIntervals(
         offsets=target[of_home],
-        start_us=whole["start_us"].astype(np.int64),
-        duration_s=whole["duration_s"].astype(np.int32),
-        energy_uwh=whole["energy_uwh"].astype(np.int64),
-        quality=whole["quality"].astype(np.int16),
+        start_us=start_us,
+        duration_s=duration_s,
+        energy_uwh=energy_uwh,
+        quality=quality,
     )
 
 
