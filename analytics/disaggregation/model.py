@@ -72,13 +72,14 @@ def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
 
 
 def _inputs(batch: HomesBatch) -> Inputs:
-    """Return the batch as arrays, with the seasons of each place and first midnight among its homes."""
+    """Return the batch as arrays, with the seasons of each place and span of days among its homes."""
     places = batch.places
     n_hours = places.celsius.shape[1]
     hours_us = places.first_hour_us + np.arange(n_hours, dtype=np.int64) * HOUR_US
     sun = np.stack([np.sin(np.radians(sun_elevation_deg(hours_us, *at))) for at in _SUN_AT])
     edge_us = batch.day_edges_us[batch.edge_offsets[:-1] + batch.n_context_days]
-    keys, season = np.unique(np.stack([batch.place, edge_us], axis=1), axis=0, return_inverse=True)
+    end_us = batch.day_edges_us[batch.edge_offsets[1:] - 1]
+    keys, season = np.unique(np.stack([batch.place, edge_us, end_us], axis=1), axis=0, return_inverse=True)
     n_target = int(np.diff(batch.target_offsets).max(initial=0))
     shape = (keys.shape[0], HISTORY_DAYS + n_target)
     mean_c, dark_h, measured = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -92,6 +93,7 @@ def _inputs(batch: HomesBatch) -> Inputs:
             places.longitude,
             keys[:, 0].copy(),
             keys[:, 1].copy(),
+            keys[:, 2].copy(),
             HISTORY_DAYS,
             mean_c,
             dark_h,

@@ -11,6 +11,9 @@ from analytics.errors import BrokenContractError
 
 HOUR_US = 3_600_000_000
 
+NORMAL_DECIMALS = 3
+"""Of the climate normal, in degrees."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
@@ -80,7 +83,9 @@ def places_of(
     for place, (north, east) in enumerate(zip(latitude.tolist(), longitude.tolist(), strict=True)):
         missing = ~is_measured[place]
         if missing.any():
-            filled[place, missing] = normal_temperature_c(hours_us[missing], north, east)
+            normal_c = normal_temperature_c(hours_us[missing], north, east)
+            # A cosine of an array depends in its last bit on the array's length; a place's hours depend on nothing.
+            filled[place, missing] = np.round(normal_c, NORMAL_DECIMALS)
     return Places(
         first_hour_us=int(hours_us[0]) if hours_us.size else start_us // HOUR_US * HOUR_US,
         celsius=filled,

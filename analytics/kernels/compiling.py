@@ -29,8 +29,15 @@ def compiler(*folders: Path, inline: str = "never") -> Callable[[Callable[..., A
     stamp = stamp_of(*folders)
 
     def compiled(function: Callable[..., Any]) -> Any:
-        options = {"no_cfunc_wrapper": True, "no_cpython_wrapper": function.__name__.startswith("_")}
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy", inline=inline, **options)(function)
+        options: dict[str, Any] = {
+            "cache": True,
+            "nogil": True,
+            "error_model": "numpy",
+            "inline": inline,
+            "no_cfunc_wrapper": True,
+            "no_cpython_wrapper": function.__name__.startswith("_"),
+        }
+        dispatcher: Any = njit(**options)(function)
         cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if cache_file is not None:  # a folder that cannot be written has no cache
             cache_file._source_stamp = stamp  # noqa: SLF001 - numba knows the stamp of one module only

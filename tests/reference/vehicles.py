@@ -1,6 +1,4 @@
-"""Naive twins of plateaus, runs and pieces: lists of intervals, fractions and whole numbers."""
-
-from fractions import Fraction
+"""Naive twin of the longest plateau of a day: a list of intervals."""
 
 RISE_W, STAYS, SPREAD, SHORTEST_S = 1200, 0.65, 0.3, 1500
 
@@ -53,34 +51,3 @@ def describe(rows, power, inner, end, base):
     spread = max(power[k] for k in core) - min(power[k] for k in core)
     is_flat = level >= RISE_W and spread <= SPREAD * level
     return level, sum(rows[k][0] for k in range(inner, end)) if is_flat else 0
-
-
-def runs(rows, min_w, pause_s, min_wh):
-    """Give (first, last) of each run; rows are (start [µs], length [s], energy [Wh], valid)."""
-    on = [valid and wh > 0 and wh * 3600 >= min_w * length for _, length, wh, valid in rows]
-    found = []
-    for i, is_on in enumerate(on):
-        if not is_on:
-            continue
-        if found and joined(rows, found[-1][1], i, pause_s):
-            found[-1][1] = i
-        else:
-            found.append([i, i])
-    return [(first, last) for first, last in found if sum(row[2] for row in rows[first : last + 1]) >= min_wh]
-
-
-def joined(rows, last, i, pause_s):
-    between = range(last + 1, i)
-    unbroken = all(rows[k][0] == rows[k - 1][0] + rows[k - 1][1] * 1_000_000 for k in range(last + 1, i + 1))
-    return unbroken and all(rows[k][3] for k in between) and sum(rows[k][1] for k in between) <= pause_s
-
-
-def shared(total, weights):
-    """Share a whole number by weights, the largest remainders first; ties go to the first."""
-    whole = sum(weights)
-    exact = [Fraction(total) * Fraction(weight) / Fraction(whole) for weight in weights]
-    parts = [int(one) for one in exact]
-    order = sorted(range(len(parts)), key=lambda k: parts[k] - exact[k])
-    for k in order[: total - sum(parts)]:
-        parts[k] += 1
-    return parts

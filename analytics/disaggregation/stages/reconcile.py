@@ -65,7 +65,8 @@ def reconcile_month(energy: Any, variance: Any, total: Any) -> None:
     whole = variance.sum()
     for k in range(N_CLASSES):
         if whole > 0:
-            variance[k] -= variance[k] * variance[k] / whole
+            # Rounding may bring a class that bears all alone below zero.
+            variance[k] = max(variance[k] - variance[k] * (variance[k] / whole), 0.0)
 
 
 @compiled

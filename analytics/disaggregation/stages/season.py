@@ -37,6 +37,7 @@ def fill_season(
     latitude: Any,
     longitude: Any,
     edge_us: Any,
+    end_us: Any,
     n_before: Any,
     mean_c: Any,
     dark_h: Any,
@@ -48,20 +49,21 @@ def fill_season(
     ----------
     celsius, is_measured : arrays of shape (hours,)
     sun : ndarray of float64, shape (3, hours)
-    edge_us : int, [µs]
-        Start of the first target day, the day `n_before` of the outputs.
+    edge_us, end_us : int, [µs]
+        Start of the first target day, the day `n_before` of the outputs, and end of the last one. Days that lie
+        beyond it, since a date was skipped, are as the last hour.
     mean_c, dark_h, measured : ndarray of float64, shape (days,)
     """
     phi, lam = np.radians(latitude), np.radians(longitude)
     sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
-    n_hours = celsius.size
+    last = min((end_us - 1 - first_hour_us) // HOUR_US, celsius.size - 1)
     first = (edge_us - first_hour_us) // HOUR_US
     before_c = np.nan
     for d in range(mean_c.size):
         low = first + (d - n_before) * DAY_H
         warmth, known, dark = 0.0, 0.0, 0.0
         for h in range(DAY_H):
-            hour = min(max(low + h, 0), n_hours - 1)
+            hour = min(max(low + h, 0), last)
             warmth += celsius[hour]
             known += is_measured[hour]
             if h >= WAKING_FROM_H and sun_sine(hour, sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE:
@@ -85,12 +87,13 @@ def fill_seasons(
     longitude: Any,
     key_place: Any,
     key_edge_us: Any,
+    key_end_us: Any,
     n_before: Any,
     mean_c: Any,
     dark_h: Any,
     measured: Any,
 ) -> None:
-    """Fill the seasons of each pair of place and first midnight, shape (keys, days)."""
+    """Fill the seasons of each place and span of target days, shape (keys, days)."""
     for key in range(key_place.size):
         place = key_place[key]
         fill_season(
@@ -101,6 +104,7 @@ def fill_seasons(
             latitude[place],
             longitude[place],
             key_edge_us[key],
+            key_end_us[key],
             n_before,
             mean_c[key],
             dark_h[key],

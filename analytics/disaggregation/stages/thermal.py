@@ -279,7 +279,7 @@ def best_base(
     solution: Any,
 ) -> Any:
     """Return the base of heating or cooling that leaves least with a positive slope, or -1, and what it leaves."""
-    none = np.int64(-1)  # typed, so that no variant is compiled for a constant
+    none: Any = np.int64(-1)  # typed, so that no variant is compiled for a constant
     best, chosen = np.inf, none
     for base in range(0 if term == HEAT else N_HEATING, N_HEATING if term == HEAT else N_BASES):
         with_heat = base if term == HEAT else heat

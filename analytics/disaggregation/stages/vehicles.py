@@ -1,8 +1,8 @@
 """Stage 3, electric vehicles: charges with a start, an end and an energy, and whether there is a vehicle at all.
 
 The charger's power is the mean level of the days' plateaus near the wattage the household gave, over 13 months
-and this one. Without a wattage it is the level that most plateau energy lies at. `charges` finds where that
-power may be; a charge is accepted at odds `EVEN`. It takes
+and this one. Without a wattage it is, of the few levels that most plateau energy lies at, the one most like a
+charger's. `charges` finds where that power may be; a charge is accepted at odds `EVEN`. It takes
 
     P in full intervals,  (x - b) P, at most P, in the one before and in its taper of at most 45 minutes,
 
@@ -330,14 +330,15 @@ def _extent(home: Any, wh_per_s: Any, background: Any, first: Any, end: Any, out
     start_us = home.start_us[first]
     if first > 0 and home.is_valid[first - 1] and follows(home, first) and out_wh[first - 1] == 0.0:
         share = _share(home, wh_per_s, background, first - 1)
-        if share >= SMALL and relative(home, wh_per_s, first - 1) < FULL:
+        if share >= SMALL and relative(home, wh_per_s, first - 1) < 1.0:
             low = first - 1
             start_us -= np.int64(share * home.duration_s[low] * 1e6)
     end_us = home.start_us[end - 1] + 1_000_000 * np.int64(home.duration_s[end - 1])
     before, taper_s = 1.0, 0.0
     while high < home.start_us.size and taper_s < TAPER_S and home.is_valid[high] and follows(home, high):
         share = min(_share(home, wh_per_s, background, high), before)
-        if share < SMALL or relative(home, wh_per_s, high) >= FULL:
+        # What is full from the second interval on may be another charge.
+        if share < SMALL or relative(home, wh_per_s, high) >= (1.0 if high == end else FULL):
             break
         length_us = 1_000_000 * np.int64(home.duration_s[high])
         taper_s += home.duration_s[high]

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.disaggregation.columns import N_COLUMNS, PLATEAU_W
-from analytics.disaggregation.stages.cycles import cut_at_midnights, find_runs
 from analytics.disaggregation.stages.plateaus import longest_plateau
 from analytics.disaggregation.stages.vehicles import separate_vehicles
 from tests.reference import vehicles as naive
@@ -105,77 +104,3 @@ def test_the_longest_plateau_agrees_with_its_naive_twin(home):
     rows = list(zip(duration_s.tolist(), energy_uwh.tolist(), is_valid.tolist(), strict=True))
     expected = naive.longest_plateau(rows, least_w)
     assert (level_w, length_s, first) == (pytest.approx(expected[0], rel=1e-9), expected[1], expected[2])
-
-
-def run_arrays(n):
-    return np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n)
-
-
-@moderate
-@given(intervals(), st.sampled_from([0, 60, 1800, 4000]), st.sampled_from([0.0, 100.0, 2000.0]))
-def test_runs_agree_with_their_naive_twin(home, pause_s, min_wh):
-    start_us, duration_s, wh, is_valid = home
-    begin_us, end_us, run_wh = run_arrays(start_us.size)
-
-    count = find_runs(start_us, duration_s, wh, is_valid, 500.0, pause_s, min_wh, begin_us, end_us, run_wh)
-
-    rows = list(zip(*(one.tolist() for one in (start_us, duration_s, wh, is_valid)), strict=True))
-    expected = naive.runs(rows, 500.0, pause_s, min_wh)
-    assert count == len(expected)
-    for k, (first, last) in enumerate(expected):
-        stop_us = start_us + duration_s.astype(np.int64) * 1_000_000
-        assert start_us[first] <= begin_us[k] < stop_us[first]
-        assert start_us[last] < end_us[k] <= stop_us[last]
-        assert run_wh[k] == pytest.approx(wh[first : last + 1].sum(), rel=1e-9)
-
-
-@moderate
-@given(intervals(), st.integers(-3_000, 3_000), st.lists(st.sampled_from([23, 24, 25]), max_size=8), st.booleans())
-def test_pieces_of_runs_add_up_to_the_energy_of_each_day(home, offset_s, hours, is_whole):
-    start_us, duration_s, wh, is_valid = home
-    begin_us, end_us, run_wh = run_arrays(start_us.size)
-    count = find_runs(start_us, duration_s, wh, is_valid, 500.0, 0, 0.0, begin_us, end_us, run_wh)
-    in_run = np.zeros(start_us.size, dtype=bool)
-    for k in range(count):
-        in_run |= (start_us < end_us[k]) & (start_us + duration_s.astype(np.int64) * 1_000_000 > begin_us[k])
-    edges_us = (offset_s + np.cumsum([0, *(hour * 3600 for hour in hours)])).astype(np.int64) * 1_000_000
-    days = edges_us.size - 1
-    of_day = [in_run & (start_us >= edges_us[d]) & (start_us < edges_us[d + 1]) for d in range(days)]
-    day_mwh = np.array([round(wh[mask].sum() * 1000) for mask in of_day], dtype=np.int64)
-    size = count + days
-    low_us, high_us, mwh = (np.empty(size, dtype=np.int64) for _ in range(3))
-
-    pieces = cut_at_midnights(
-        start_us, wh, edges_us, begin_us, end_us, count, day_mwh, is_whole, low_us, high_us, mwh
-    )
-
-    assert np.all(mwh[:pieces] >= 0)
-    assert np.all(low_us[:pieces] < high_us[:pieces])
-    assert np.all(high_us[: max(pieces - 1, 0)] <= low_us[1:pieces])
-    piece_day = np.searchsorted(edges_us, low_us[:pieces], side="right") - 1
-    assert np.all(high_us[:pieces] <= edges_us[piece_day + 1])
-    sums = np.bincount(piece_day, weights=mwh[:pieces], minlength=days)[:days] if pieces else np.zeros(days)
-    if is_whole:
-        assert sums.tolist() == day_mwh.tolist()
-    else:
-        assert np.all(np.abs(sums - day_mwh) <= 1)
-        assert np.all(sums <= day_mwh)
-
-
-@moderate
-@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=6), st.integers(0, 10**9))
-def test_a_day_is_shared_by_largest_remainders(weights, total_mwh):
-    n = len(weights)
-    start_us = np.arange(n, dtype=np.int64) * 7_200_000_000
-    end_us = start_us + 3_600_000_000
-    wh = np.array(weights, dtype=np.float64)
-    pieces = [np.empty(n + 1, dtype=np.int64) for _ in range(3)]
-    day_mwh = np.array([total_mwh], dtype=np.int64)
-    edges_us = np.array([0, 86_400_000_000], dtype=np.int64)
-
-    count = cut_at_midnights(start_us, wh, edges_us, start_us, end_us, n, day_mwh, True, *pieces)
-
-    expected = naive.shared(total_mwh, weights)
-    found = pieces[2][:count].tolist()
-    assert sum(found) == total_mwh
-    assert all(abs(a - b) <= 1 for a, b in zip(found, expected, strict=True))

@@ -12,7 +12,7 @@ from analytics.disaggregation.priors import FRIDGE_KWH_PER_DAY
 from analytics.disaggregation.stages import activities, thermal
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import numbers_of
-from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, round_parts
+from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, reconcile_month, round_parts
 from analytics.disaggregation.stages.season import fill_season
 from analytics.disaggregation.stages.standby import fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
@@ -108,12 +108,23 @@ def test_the_seasons_of_a_place_are_its_temperatures_and_dark_hours():
     mean_c, dark_h, measured = np.zeros(40), np.zeros(40), np.zeros(40)
 
     fill_season(
-        places.first_hour_us, places.celsius[0], places.is_measured[0], sun, 51.5, -0.1, start_us, 10, mean_c,
-        dark_h, measured,
-    )  # fmt: skip
+        places.first_hour_us,
+        places.celsius[0],
+        places.is_measured[0],
+        sun,
+        51.5,
+        -0.1,
+        start_us,
+        start_us + 30 * DAY_US,
+        10,
+        mean_c,
+        dark_h,
+        measured,
+    )
 
     hourly_c = normal_temperature_c(hours_us, 51.5, -0.1).reshape(-1, 24)
-    assert mean_c[1:] == pytest.approx(0.7 * hourly_c[1:40].mean(axis=1) + 0.3 * hourly_c[:39].mean(axis=1))
+    expected_c = 0.7 * hourly_c[1:40].mean(axis=1) + 0.3 * hourly_c[:39].mean(axis=1)
+    assert mean_c[1:] == pytest.approx(expected_c, abs=1e-3)
     is_dark = sun_elevation_deg(hours_us, 51.5, -0.1).reshape(-1, 24)[:40, 6:] < -3.0
     assert dark_h == pytest.approx(is_dark.sum(axis=1), abs=1)
     assert not measured.any()
@@ -263,6 +274,17 @@ def test_certain_classes_are_scaled_where_nothing_else_can_bear_it():
     energy, variance = np.array([10.0, 30.0]), np.zeros(2)
     fit_total(energy, variance, 20.0)
     assert energy == pytest.approx([5.0, 15.0])
+
+
+def test_what_is_left_of_a_variance_is_never_negative():
+    rng = np.random.default_rng(6)
+    for alone in rng.random(1000) * 1e-3:
+        energy, variance = np.zeros(N_CLASSES), np.zeros(N_CLASSES)
+        variance[FRIDGE] = alone
+        variance[OTHERS] = alone * 1e-17
+        reconcile_month(energy, variance, 1e-6)
+        assert (variance >= 0).all()
+        assert energy.sum() == pytest.approx(1e-6)
 
 
 def test_days_are_scaled_to_the_month_and_add_up_to_their_totals():
