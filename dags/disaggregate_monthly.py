@@ -37,13 +37,17 @@ def disaggregate_monthly() -> None:
     def pending(params: dict[str, str | None]) -> list[list[int]]:
         from pipelines import steps
 
-        return steps.pending_shards("disaggregate-month", **params)
+        return steps.pending_shards(
+            "disaggregate-month", month=params["month"], start=params["start"], end=params["end"]
+        )
 
     @task(do_xcom_push=False)
     def disaggregate(devices: list[int], params: dict[str, str | None]) -> dict[str, int]:
         from pipelines import steps
 
-        return steps.disaggregate_month(**params, devices=devices)
+        return steps.disaggregate_month(
+            month=params["month"], start=params["start"], end=params["end"], devices=devices
+        )
 
     disaggregate.expand(devices=pending())
 
