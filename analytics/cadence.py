@@ -1,12 +1,16 @@
 """How far apart readings are, along a history in which that may have changed."""
 
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.calendar import SECOND_US
-from analytics.registers import infer_interval_s
+from analytics.overlaps import ChannelEnergy
+from analytics.registers import Channel, derive_channel, infer_interval_s
 
 BLOCK = 96
 LASTING = 4
@@ -52,3 +56,58 @@ def _turn(times_us: npt.NDArray[np.int64], near: int, before_s: int, after_s: in
     is_before = np.abs(spacing_s - before_s) < np.abs(spacing_s - after_s)
     score = np.concatenate(([0], np.cumsum(np.where(is_before, 1, -1))))
     return first + int(np.argmax(score))
+
+
+def cut_at_cadences(channel: Channel, cadences: Sequence[tuple[int, int | None]]) -> list[Channel]:
+    """Cut a channel where its cadence changed; neighbours share the reading they are cut at.
+
+    Parameters
+    ----------
+    channel : Channel
+    cadences : sequence of (index of the first reading, usual spacing [s])
+        As from `cadences`; without any the channel stays whole and of unknown spacing.
+    """
+    if len(cadences) <= 1:
+        return [replace(channel, interval_s=cadences[0][1] if cadences else None)]
+    bounds = [first for first, _ in cadences] + [len(channel.times_us) - 1]
+    return [
+        replace(
+            channel,
+            times_us=channel.times_us[first : last + 1],
+            values=channel.values[first : last + 1],
+            interval_s=interval_s,
+        )
+        for (first, last), (_, interval_s) in zip(pairwise(bounds), cadences, strict=True)
+    ]
+
+
+def derive_runs(runs: Sequence[Channel]) -> ChannelEnergy:
+    """Return the interval energy of a channel that was cut; the reading two parts share counts in the later one.
+
+    Parameters
+    ----------
+    runs : sequence of Channel
+        From `cut_at_cadences`.
+    """
+    parts = [derive_channel(run) for run in runs]
+    if len(parts) == 1:
+        return parts[0]
+    kept = [part.start_us < run.times_us[-1] for part, run in zip(parts, runs, strict=True)]
+    kept[-1][:] = True
+    whole, numbered = 0, []
+    for part, run in zip(parts, runs, strict=True):
+        numbered.append(part.whole + whole)
+        whole += len(run.times_us)
+
+    def join(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate([column[keep] for column, keep in zip(columns, kept, strict=True)])
+
+    return ChannelEnergy(
+        start_us=join([part.start_us for part in parts]),
+        duration_us=join([part.duration_us for part in parts]),
+        energy_uwh=join([part.energy_uwh for part in parts]),
+        quality=join([part.quality for part in parts]),
+        whole=join(numbered),
+        total_priority=parts[0].total_priority,
+        additive=parts[0].additive,
+    )

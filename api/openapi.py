@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.auth import client_tokens, jwt
+from api.insight import document as insight
 from api.metering import new_readings
 from api.registry.document import registry_paths
 from api.shapes import DEFAULT_LIMIT, MAX_LIMIT
@@ -335,25 +336,41 @@ def _sensor_paths() -> dict[str, Schema]:
     device = {"name": "device_id", "in": "path", "required": True, "schema": {"type": "integer"}}
     not_yet = "Unknown device, or no result yet: a month is served from the third day of the next one on"
 
-    def read(summary: str, parameters: Sequence[Schema] = ()) -> Schema:
-        answers = {"200": _answer("OK", {"type": "object"}), "404": _answer(not_yet)}
+    def read(summary: str, parameters: Sequence[Schema] = (), answer: Schema | None = None) -> Schema:
+        said = {"200": _answer("OK", answer or {"type": "object"}), "404": _answer(not_yet)}
         if parameters:
-            answers["400"] = _answer("A parameter is wrong")
+            said["400"] = _answer("A parameter is wrong")
         return {
             "parameters": [device],
-            "get": _operation(summary, "Sensors", answers, security=_SENSORS, parameters=parameters),
+            "get": _operation(summary, "Sensors", said, security=_SENSORS, parameters=parameters),
         }
 
+    further = (
+        _parameter(
+            "appliances",
+            {"type": "string"},
+            "further classes, between commas: boiler, cooking, washing; electric_vehicle is always there",
+        ),
+        _parameter("all", {"type": "boolean", "default": False}, "every class whose cycles are told apart"),
+    )
     ids = {"200": _answer("The ids", {"type": "array", "items": {"type": "integer"}})}
     one = "/sensors/{device_id}"
     return {
         "/sensors": {"get": _operation("List devices that have sent data", "Sensors", ids, security=_SENSORS)},
         one: read("Read a device"),
-        f"{one}/sm/disag/month": read("A month by appliance class [Wh]", (year, month)),
-        f"{one}/sm/disag/month/weeks": read("A month by weeks and appliance class [Wh]", (year, month)),
-        f"{one}/sm/disag/week": read("A week by appliance class [Wh]", (monday, sunday)),
-        f"{one}/sm/reports/monthly": read("A month's report", (year, month, unit)),
-        f"{one}/sm/reports/weekly": read("A week's report", (monday, sunday, unit)),
+        f"{one}/sm/disag/month": read("A month by appliance class [Wh]", (year, month), insight.DISAGGREGATION),
+        f"{one}/sm/disag/month/weeks": read(
+            "A month by weeks and appliance class [Wh]", (year, month), insight.WEEKS
+        ),
+        f"{one}/sm/disag/week": read("A week by appliance class [Wh]", (monday, sunday), insight.DISAGGREGATION),
+        f"{one}/sm/disag/cycles/monthly": read(
+            "A month's cycles, clipped to it [Wh]", (year, month, *further), insight.CYCLES
+        ),
+        f"{one}/sm/disag/cycles/weekly": read(
+            "A week's cycles, clipped to it [Wh]", (monday, sunday, *further), insight.CYCLES
+        ),
+        f"{one}/sm/reports/monthly": read("A month's report", (year, month, unit), insight.REPORT),
+        f"{one}/sm/reports/weekly": read("A week's report", (monday, sunday, unit), insight.REPORT),
     }
 
 

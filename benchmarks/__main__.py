@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import answering, bulk_write, collecting, delivering, erp, london, mqtt, registry
+from benchmarks import answering, bulk_write, collecting, delivering, disaggregating, erp, london, mqtt, registry
 from benchmarks.measure import Row, document, section, sections
 from pipelines.db.embedded import EmbeddedServer
 
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[str], list[Row]]] = {
     "erp": erp.run,
     "mqtt": mqtt.run,
     "london": london.run,
+    "disaggregating": disaggregating.run,
     "answering": answering.run,
     "registry": registry.run,
 }

@@ -122,6 +122,8 @@ def pending_shards(
     size: int = 200,
     month: str | None = None,
     week: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
     settings: Settings | None = None,
 ) -> list[list[int]]:
     """Return the devices a step has work for, in shards that tasks can take side by side.
@@ -131,7 +133,7 @@ def pending_shards(
     RejectedInput
         The step has no shards.
     """
-    _, engine = _open(settings)
+    chosen, engine = _open(settings)
     logs = {"derive": "reading_change", "refresh": "energy_change"}
     with unit_of_work(engine) as connection:
         if step == "collect":
@@ -139,8 +141,13 @@ def pending_shards(
         if step in logs:
             devices = changed_devices(connection, logs[step], limits(month=month))
         elif step in {"disaggregate-month", "disaggregate-week"}:
+            zone = chosen.default_meter_timezone
             monthly = step == "disaggregate-month"
-            plan = _month_plan(connection, month, None) if monthly else _week_plan(connection, week, None)
+            plan = (
+                _span_plan(connection, month, start, end, None, zone)
+                if monthly
+                else _week_plan(connection, week, None, zone)
+            )
             devices = sorted({device for homes in plan.values() for device in homes})
         else:
             raise RejectedInput({"step": [f"{step!r} has no shards"]})
@@ -209,10 +216,10 @@ def refresh(
 
 
 def _month_plan(
-    connection: sa.Connection, month: str | None, devices: Sequence[int] | None
+    connection: sa.Connection, month: str | None, devices: Sequence[int] | None, default_zone: str
 ) -> dict[date, list[int]]:
     if month is None:
-        return due.due_months(connection, devices, clock.now())
+        return due.due_months(connection, devices, clock.now(), default_zone=default_zone)
     first = parse_month(month)
     if not due.has_ended(first, clock.now()):
         _LOG.info("%s has not ended in every zone; nothing of it is computed", month)
@@ -221,14 +228,36 @@ def _month_plan(
     return {first: found} if found else {}
 
 
+def _span_plan(
+    connection: sa.Connection,
+    month: str | None,
+    start: str | None,
+    end: str | None,
+    devices: Sequence[int] | None,
+    default_zone: str,
+) -> dict[date, list[int]]:
+    """Return the devices to compute of a month, of the months of ``[start, end)``, or of all that is due."""
+    if start is None and end is None:
+        return _month_plan(connection, month, devices, default_zone)
+    if start is None or end is None or month is not None:
+        raise RejectedInput({"month": ["give either a month, or both from and to, or nothing"]})
+    span = limits(None, start, end)
+    found: dict[date, list[int]] = {}
+    first = span.start.date().replace(day=1)
+    while first < span.end.date():
+        found |= _month_plan(connection, f"{first:%Y-%m}", devices, default_zone)
+        first = due.months_before(first, -1)
+    return found
+
+
 def _disaggregate(
     settings: Settings | None,
     progress: Progress | None,
-    plan: Callable[[sa.Connection], dict[date, list[int]]],
+    plan: Callable[[sa.Connection, str], dict[date, list[int]]],
 ) -> Counts:
     chosen, engine = _open(settings)
     with unit_of_work(engine) as connection:
-        months = plan(connection)
+        months = plan(connection, chosen.default_meter_timezone)
     done = disaggregation.disaggregate_months(
         engine, months, default_zone=chosen.default_meter_timezone, progress=progress
     )
@@ -252,25 +281,17 @@ def disaggregate_month(
 
     Due are new, stale and back-calculated months. A month that has not ended in every zone is never computed.
     """
+    return _disaggregate(
+        settings, progress, lambda connection, zone: _span_plan(connection, month, start, end, devices, zone)
+    )
 
-    def plan(connection: sa.Connection) -> dict[date, list[int]]:
-        if start is None and end is None:
-            return _month_plan(connection, month, devices)
-        if start is None or end is None or month is not None:
-            raise RejectedInput({"month": ["give either a month, or both from and to, or nothing"]})
-        span = limits(None, start, end)
-        found: dict[date, list[int]] = {}
-        first = span.start.date().replace(day=1)
-        while first < span.end.date():
-            found |= _month_plan(connection, f"{first:%Y-%m}", devices)
-            first = due.months_before(first, -1)
-        return found
 
-    return _disaggregate(settings, progress, plan)
+disaggregate = disaggregate_month
+"""The same under the short name of ``wattloom pipeline disaggregate``."""
 
 
 def _week_plan(
-    connection: sa.Connection, week: str | None, devices: Sequence[int] | None
+    connection: sa.Connection, week: str | None, devices: Sequence[int] | None, default_zone: str
 ) -> dict[date, list[int]]:
     """Return the devices to compute per month so that a week, without one the last, can be served."""
     if week is None:
@@ -285,11 +306,11 @@ def _week_plan(
             raise RejectedInput({"week": [f"{week} is not a Monday"]})
     touched = sorted({first.replace(day=1), (first + timedelta(days=6)).replace(day=1)})
     if week is None:
-        pending = due.due_months(connection, devices, clock.now())
+        pending = due.due_months(connection, devices, clock.now(), default_zone=default_zone)
         return {month: homes for month, homes in pending.items() if month in touched}
     plan: dict[date, list[int]] = {}
     for month in touched:
-        plan |= _month_plan(connection, f"{month:%Y-%m}", devices)
+        plan |= _month_plan(connection, f"{month:%Y-%m}", devices, default_zone)
     return plan
 
 
@@ -305,7 +326,7 @@ def disaggregate_week(
     A week is a sum of the days of its months, so it always agrees with them. Without ``week`` it is the last one, and
     only what has no current result is computed.
     """
-    return _disaggregate(settings, progress, lambda connection: _week_plan(connection, week, devices))
+    return _disaggregate(settings, progress, lambda connection, zone: _week_plan(connection, week, devices, zone))
 
 
 def import_dropped_files(*, settings: Settings | None = None) -> Counts:

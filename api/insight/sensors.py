@@ -9,13 +9,16 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from litestar import Response, Router, get
 
+from analytics.disaggregation.months import PeriodResult
 from analytics.reports import CarbonFactors
 from api import shapes
 from api.auth.access import SENSORS, AnyRequest, authorised, settings_of
 from pipelines import clock
 from pipelines.errors import NotFound, RejectedInput
 from pipelines.insight import answers
-from pipelines.insight.answers import Household, Period, StoredDays
+from pipelines.insight.answers import Household, Period
+from pipelines.insight.results import read_pieces
+from pipelines.insight.surroundings import country_of
 
 _HIGHEST_SENSOR = 2**31 - 1
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -77,12 +80,12 @@ def _answer(
     request: AnyRequest,
     device_id: str,
     period: Callable[[AnyRequest], Period],
-    shape: Callable[[StoredDays, Period], dict[str, Any]],
+    shape: Callable[[PeriodResult, Period], dict[str, Any]],
 ) -> Response[bytes]:
     with opened_household(request, device_id) as (connection, home):
         chosen = period(request)
-        stored = answers.stored_days(connection, home, chosen, clock.now())
-    return shapes.json_response(answers.with_quality(shape(stored, chosen), stored))
+        result = answers.stored_result(connection, home, chosen, clock.now())
+    return shapes.json_response(answers.with_quality(shape(result, chosen), result))
 
 
 @get("/", name="sensors", sync_to_thread=True)
@@ -104,7 +107,7 @@ def read_sensor(request: AnyRequest, device_id: str) -> Response[bytes]:
             "last_event": shapes.utc_text(home.last_event),
             "first_event": shapes.utc_text(home.first_event),
             "locale": {
-                "isoCountryCode": answers.country_of(home.zone),
+                "isoCountryCode": country_of(home.zone),
                 "isoLocaleCode": None,
                 "timeZoneId": str(home.zone),
                 "userDefinedLanguage": None,
@@ -116,19 +119,54 @@ def read_sensor(request: AnyRequest, device_id: str) -> Response[bytes]:
 @get("/{device_id:str}/sm/disag/month", name="disag-month", sync_to_thread=True)
 def disag_month(request: AnyRequest, device_id: str) -> Response[bytes]:
     """Return a calendar month's energy per appliance class [Wh]."""
-    return _answer(request, device_id, _month, lambda stored, _: answers.disaggregation(stored))
+    return _answer(request, device_id, _month, lambda result, _: answers.disaggregation(result))
 
 
 @get("/{device_id:str}/sm/disag/month/weeks", name="disag-month-weeks", sync_to_thread=True)
 def disag_month_weeks(request: AnyRequest, device_id: str) -> Response[bytes]:
     """Return a calendar month by its Monday weeks, clipped to the month [Wh]."""
-    return _answer(request, device_id, _month, answers.weeks_of_month)
+    return _answer(request, device_id, _month, lambda result, _: answers.weeks_of_month(result))
 
 
 @get("/{device_id:str}/sm/disag/week", name="disag-week", sync_to_thread=True)
 def disag_week(request: AnyRequest, device_id: str) -> Response[bytes]:
     """Return a Monday to Sunday week's energy per appliance class [Wh]."""
-    return _answer(request, device_id, _week, lambda stored, _: answers.disaggregation(stored))
+    return _answer(request, device_id, _week, lambda result, _: answers.disaggregation(result))
+
+
+CYCLE_CLASSES = ("electric_vehicle", "boiler", "cooking", "washing")
+"""Classes whose cycles are told apart; the first alone unless others are asked for."""
+
+
+def _cycle_classes(request: AnyRequest) -> tuple[str, ...]:
+    whole = shapes.query_text(request, "all") or "false"
+    if whole not in {"true", "false"}:
+        raise RejectedInput({"all": ["Expected true or false."]})
+    asked = (shapes.query_text(request, "appliances") or "").split(",")
+    further = [key.strip() for key in asked if key.strip()]
+    if unknown := [key for key in further if key not in CYCLE_CLASSES]:
+        raise RejectedInput({"appliances": [f"{unknown[0]!r} is none of {', '.join(CYCLE_CLASSES)}."]})
+    return tuple(key for n, key in enumerate(CYCLE_CLASSES) if n == 0 or whole == "true" or key in further)
+
+
+def _cycles(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
+    with opened_household(request, device_id) as (connection, home):
+        chosen, classes = period(request), _cycle_classes(request)
+        result = answers.stored_result(connection, home, chosen, clock.now())
+        pieces = read_pieces(connection, home.sensor_id, chosen.days.first, chosen.days.last)
+    return shapes.json_response(answers.cycles(pieces, home.zone, result, classes))
+
+
+@get("/{device_id:str}/sm/disag/cycles/monthly", name="cycles-monthly", sync_to_thread=True)
+def cycles_monthly(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return the cycles of a calendar month: of the electric vehicle, and of classes that are asked for [Wh]."""
+    return _cycles(request, device_id, _month)
+
+
+@get("/{device_id:str}/sm/disag/cycles/weekly", name="cycles-weekly", sync_to_thread=True)
+def cycles_weekly(request: AnyRequest, device_id: str) -> Response[bytes]:
+    """Return the cycles of a Monday to Sunday week [Wh]."""
+    return _cycles(request, device_id, _week)
 
 
 def _report(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], Period]) -> Response[bytes]:
@@ -138,7 +176,7 @@ def _report(request: AnyRequest, device_id: str, period: Callable[[AnyRequest], 
         request,
         device_id,
         period,
-        lambda stored, chosen: answers.report(stored, chosen, unit=_unit(request), factors=factors),
+        lambda result, chosen: answers.report(result, chosen.kind, unit=_unit(request), factors=factors),
     )
 
 
@@ -162,6 +200,8 @@ ROUTER = Router(
         disag_month,
         disag_month_weeks,
         disag_week,
+        cycles_monthly,
+        cycles_weekly,
         report_monthly,
         report_weekly,
     ],

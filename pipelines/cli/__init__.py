@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipelines import clock, log
 from pipelines.cli import (
     accounts,
+    analyzing,
     database,
     expressing,
     importing,
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         serving,
         loading,
         importing,
+        analyzing,
         working,
         subscribing,
         simulating,

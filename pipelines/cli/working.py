@@ -19,6 +19,7 @@ STEPS: dict[str, frozenset[str]] = {
     "prune-staging": frozenset(),
     "derive": frozenset({"month", "start", "end", "devices"}),
     "refresh": frozenset({"month", "start", "end", "devices"}),
+    "disaggregate": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-month": frozenset({"month", "start", "end", "devices"}),
     "disaggregate-week": frozenset({"week", "devices"}),
     "load-weather": frozenset({"start", "end", "devices"}),

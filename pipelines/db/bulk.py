@@ -3,9 +3,11 @@
 A row of the binary COPY format is a field count and, per field, a length and the value in network byte order
 (PostgreSQL documentation, COPY, "Binary Format"). With fields of fixed width a whole batch is one structured
 array, so encoding and decoding cost a memory copy. ``numeric`` has variable width; it is sent with a fixed
-number of base-10000 digits, leading and trailing zeros included, which the server strips on receipt.
+number of base-10000 digits, leading and trailing zeros included, which the server strips on receipt. Arrays of one
+length are of fixed width too. Only texts and documents that differ from row to row are put together row by row.
 """
 
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from psycopg import sql
 from pipelines.errors import BrokenContract
 
 Array = npt.NDArray[Any]
-Column = Array | tuple[Array, Array]
+Column = Array | tuple[Array, Array] | str | list[str] | list[bytes]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -45,8 +47,15 @@ _FIXED: Mapping[str, np.dtype[Any]] = {
     "timestamptz": np.dtype(">i8"),
     "date": np.dtype(">i4"),
     "numeric": _NUMERIC,
+    "bool": np.dtype("u1"),
 }
-
+_ELEMENTS: Mapping[str, tuple[int, np.dtype[Any]]] = {
+    "int4[]": (23, np.dtype(">i4")),
+    "int8[]": (20, np.dtype(">i8")),
+    "float4[]": (700, np.dtype(">f4")),
+}
+"""Object id and form of the elements of an array (pg_type.dat, the same on every server)."""
+_VARYING_OID = 1043
 
 _SEND = {
     "int2": "int2send",
@@ -59,11 +68,38 @@ _SEND = {
 _NO_LIMIT = 2**63 - 1
 
 
-def _row_dtype(kinds: Sequence[str]) -> np.dtype[Any]:
-    fields: list[Any] = [("count", ">i2")]
-    for index, kind in enumerate(kinds):
-        fields += [(f"length{index}", ">i4"), (f"value{index}", _FIXED[kind])]
-    return np.dtype(fields)
+def _array_dtype(kind: str, size: int) -> np.dtype[Any]:
+    element = np.dtype([("length", ">i4"), ("value", _ELEMENTS[kind][1])])
+    head = [(name, ">i4") for name in ("dimensions", "has_nulls", "oid", "size", "first")]
+    return np.dtype([*head, ("elements", element, (size,))])
+
+
+def _fill_array(target: Array, kind: str, values: Array) -> None:
+    oid, form = _ELEMENTS[kind]
+    target["dimensions"], target["oid"], target["size"], target["first"] = 1, oid, values.shape[1], 1
+    target["elements"]["length"] = form.itemsize
+    target["elements"]["value"] = values
+
+
+def _form_of(kind: str, column: Column) -> np.dtype[Any]:
+    """Return the wire form of a column of fixed width."""
+    if isinstance(column, str):
+        return np.dtype(f"V{len(_text(kind, column))}")
+    if isinstance(column, np.ndarray) and column.ndim == 2:
+        return np.dtype((np.uint8, (column.shape[1],))) if kind == "bytea" else _array_dtype(kind, column.shape[1])
+    return _FIXED[kind]
+
+
+def _text(kind: str, text: str | bytes) -> bytes:
+    """Return a text on the wire; ``varchar[]`` has its words between commas, ``jsonb`` its version before it."""
+    data = text.encode() if isinstance(text, str) else text
+    if kind == "jsonb":
+        return b"\x01" + data
+    if kind == "varchar[]":
+        words = data.split(b",")
+        head = struct.pack(">iiiii", 1, 0, _VARYING_OID, len(words), 1)
+        return head + b"".join(struct.pack(">i", len(word)) + word for word in words)
+    return data
 
 
 def _fill_numeric(target: Array, mantissa: Array, scale: Array) -> None:
@@ -82,20 +118,50 @@ def _fill_numeric(target: Array, mantissa: Array, scale: Array) -> None:
 
 
 def _encode(columns: Sequence[Column], kinds: Sequence[str], first: int, last: int) -> bytes:
-    rows = np.zeros(last - first, dtype=_row_dtype(kinds))
-    rows["count"] = len(kinds)
-    for index, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
-        rows[f"length{index}"] = _FIXED[kind].itemsize
+    """Return rows in binary form: runs of columns of fixed width, with varying texts between them."""
+    pieces: list[Array | list[bytes]] = []
+    run: list[tuple[str, Column]] = []
+    for kind, column in zip(kinds, columns, strict=True):
+        if isinstance(column, list):
+            pieces += [_encode_run(run, first, last, count=None if pieces else len(kinds))]
+            texts = (_text(kind, text) for text in column[first:last])
+            pieces += [[struct.pack(">i", len(text)) + text for text in texts]]
+            run = []
+        else:
+            run.append((kind, column))
+    if not pieces:
+        return _encode_run(run, first, last, count=len(kinds)).tobytes()
+    pieces.append(_encode_run(run, first, last, count=None))
+    as_bytes = [[row.tobytes() for row in piece] if isinstance(piece, np.ndarray) else piece for piece in pieces]
+    return b"".join(b"".join(row) for row in zip(*as_bytes, strict=True))
+
+
+def _encode_run(columns: Sequence[tuple[str, Column]], first: int, last: int, *, count: int | None) -> Array:
+    forms = [_form_of(kind, column) for kind, column in columns]
+    fields: list[Any] = [] if count is None else [("count", ">i2")]
+    for index, form in enumerate(forms):
+        fields += [(f"length{index}", ">i4"), (f"value{index}", form)]
+    rows = np.zeros(last - first, dtype=np.dtype(fields))
+    if count is not None:
+        rows["count"] = count
+    for index, ((kind, column), form) in enumerate(zip(columns, forms, strict=True)):
+        rows[f"length{index}"] = form.itemsize
         target = rows[f"value{index}"]
-        if isinstance(column, tuple):
+        if isinstance(column, str):
+            target[:] = np.void(_text(kind, column))
+        elif isinstance(column, list):
+            raise BrokenContract("texts that differ from row to row are no run of fixed width")
+        elif isinstance(column, tuple):
             _fill_numeric(target, column[0][first:last], column[1][first:last])
+        elif kind in _ELEMENTS:
+            _fill_array(target, kind, column[first:last])
         elif kind == "timestamptz":
             target[:] = column[first:last] - _EPOCH_US
         elif kind == "date":
             target[:] = column[first:last] - _EPOCH_DAYS
         else:
             target[:] = column[first:last]
-    return rows.tobytes()
+    return rows
 
 
 def copy_in(
@@ -111,7 +177,10 @@ def copy_in(
     ----------
     columns
         Column name -> (kind, values [n]). ``timestamptz`` takes int64 microseconds since 1970-01-01 UTC, ``date``
-        days since then, ``numeric`` a pair (int64 mantissa, scale 0..12) whose value is mantissa * 10**-scale.
+        days since then, ``numeric`` a pair (int64 mantissa, scale 0..12) whose value is mantissa * 10**-scale;
+        ``int4[]``, ``int8[]`` and ``float4[]`` values [n, k], ``bytea`` bytes [n, k]. ``varchar``, ``jsonb`` and
+        ``varchar[]`` (words between commas) take one text for all rows or a list of n, as ``bytea`` takes a list of
+        bytes. Not all columns may be one text for all rows.
 
     Returns
     -------
@@ -120,8 +189,8 @@ def copy_in(
     """
     kinds = [kind for kind, _ in columns.values()]
     values = [column for _, column in columns.values()]
-    first_column = values[0][0] if isinstance(values[0], tuple) else values[0]
-    count = len(first_column)
+    first_column = next(column for column in values if not isinstance(column, str))
+    count = len(first_column[0] if isinstance(first_column, tuple) else first_column)
     target = sql.Identifier(schema, table) if schema else sql.Identifier(table)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(target, names)
@@ -173,9 +242,14 @@ def copy_out(
 
 
 def _decoded(name: str, kind: str, data: bytes, count: int) -> Array:
-    wire = _FIXED[kind]
-    if len(data) != count * wire.itemsize:
+    if len(data) != count * _FIXED[kind].itemsize:
         raise BrokenContract(f"a bulk read met a null in {name}")
+    return decode(kind, data)
+
+
+def decode(kind: str, data: bytes) -> Array:
+    """Return values that the server joined in binary form, `string_agg(int8send(x), ''::bytea)`, as `copy_out` does."""
+    wire = _FIXED[kind]
     values = np.frombuffer(data, dtype=wire).astype(wire.newbyteorder("="))
     if kind == "timestamptz":
         values += _EPOCH_US

@@ -25,9 +25,12 @@ def report_panel(report: Report, *, title: str) -> RenderableType:
     totals = (
         f"total {metrics['total_month_consumption']:.2f} kWh"
         f"   a day {metrics['average_month_consumption']:.2f} kWh"
-        f"   most {most['total_consumption']:.2f} on {most['day']}"
-        f"   least {least['total_consumption']:.2f} on {least['day']}"
     )
+    if most is not None and least is not None:  # a month without a measured day has neither
+        totals += (
+            f"   most {most['total_consumption']:.2f} on {most['day']}"
+            f"   least {least['total_consumption']:.2f} on {least['day']}"
+        )
     missing = report["disaggregation_metrics"]["disconnection_percentage"]
     rest = (
         f"{carbon['kgco2']:.1f} kg CO2, what {carbon['trees']:.1f} trees take up in the time"
@@ -97,6 +100,17 @@ def appliance_chart(appliances: Sequence[Mapping[str, Any]]) -> Table:
         bar = "█" * max(1, round(share * _WIDTH))
         label = str(appliance["appliance_key"]).replace("_", " ")
         table.add_row(label, f"{appliance['consumption'] / 1000:.2f} kWh", f"{share:.0%}", Text(bar, "green"))
+    return table
+
+
+def cycles_table(cycles: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a line per cycle of the answer of ``/sm/disag/cycles/monthly``; local times."""
+    table = Table("cycle", "from", "to", title=None)
+    table.add_column("kWh", justify="right")
+    for found in cycles:
+        for cycle in found["cycles"]:
+            label, energy = str(found["appliance_key"]).replace("_", " "), f"{cycle['consumption'] / 1000:.2f}"
+            table.add_row(label, cycle["from"].replace("T", " "), cycle["to"].replace("T", " "), energy)
     return table
 
 

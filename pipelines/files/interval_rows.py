@@ -18,12 +18,9 @@ MAX_NAME = 50
 FILE_NAME = "(file name)"
 _INVALID_DEVICE = f"A device's name has 1 to {MAX_NAME} characters, none of them a control character."
 _VALID_DEVICE = rf"^[^\x00-\x1f\x7f]{{1,{MAX_NAME}}}$"
-_DETAILS = {
-    **csv_rows.DETAILS,
-    **time_columns.DETAILS,
-    **decimal_columns.DETAILS,
-    Code.INVALID_DEVICE: _INVALID_DEVICE,
-}
+VALUE_DETAILS = {**csv_rows.DETAILS, **time_columns.DETAILS, **decimal_columns.DETAILS}
+"""What is wrong with a row's form, its time or its value, by code."""
+_DETAILS = {**VALUE_DETAILS, Code.INVALID_DEVICE: _INVALID_DEVICE}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,12 @@ class Layout:
     unit: str
 
 
+def separator_of(header: str) -> str:
+    """Return the separator that stands most often in a header outside quotes."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(_SEPARATORS, key=bare.count)
+
+
 def split_line(line: str, separator: str) -> list[str]:
     """Return the fields of a header, quotes honoured, surrounding blanks dropped."""
     fields = re.findall(rf'(?:^|{separator})\s*(?:"((?:[^"]|"")*)"\s*|([^{separator}]*))', line)
@@ -60,8 +66,7 @@ def read_layout(file: str, header: str, plan: LoadPlan) -> Layout:
     RejectedInput
         Naming the file and the column that is missing, doubled or ambiguous, or in no unit of energy.
     """
-    bare = re.sub(r'"[^"]*"', "", header)
-    separator = max(_SEPARATORS, key=bare.count)
+    separator = separator_of(header)
     columns = split_line(header, separator)
 
     def find(role: str, option: str, wanted: str | None, usual: Callable[[str], bool]) -> int | None:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from analytics.cadence import cut_at_cadences
 from analytics.registers import DEFAULT_MAX_POWER_W, Channel
 from pipelines.db.bulk import copy_out
 from pipelines.db.engine import raw
@@ -89,25 +89,9 @@ def read_channels(
     for n, (w, one) in enumerate(rows):
         part = slice(edges[n], edges[n + 1])
         channel = _channel(one, data["at"][part], data["value"][part], exponent[n], exchanges.get(one.device_id))
-        runs = _runs(channel, local_cadences(connection, one, channel.times_us))
+        runs = cut_at_cadences(channel, local_cadences(connection, one, channel.times_us))
         channels[w].append((one, _with_past(connection, one, runs)))
     return channels
-
-
-def _runs(channel: Channel, cadences: Sequence[tuple[int, int | None]]) -> list[Channel]:
-    """Cut a channel where its cadence changed; neighbours share the reading they are cut at."""
-    if len(cadences) <= 1:
-        return [replace(channel, interval_s=cadences[0][1] if cadences else None)]
-    bounds = [first for first, _ in cadences] + [len(channel.times_us) - 1]
-    return [
-        replace(
-            channel,
-            times_us=channel.times_us[first : last + 1],
-            values=channel.values[first : last + 1],
-            interval_s=interval_s,
-        )
-        for (first, last), (_, interval_s) in zip(pairwise(bounds), cadences, strict=True)
-    ]
 
 
 def _reach_out(

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
+from analytics.cadence import derive_runs
 from analytics.calendar import SECOND_US, from_us
-from analytics.overlaps import ChannelEnergy, IntervalEnergy, resolve_overlaps
-from analytics.registers import Channel, derive_channel
+from analytics.overlaps import IntervalEnergy, resolve_overlaps
+from analytics.registers import Channel
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in
 from pipelines.db.engine import raw, unit_of_work
@@ -156,30 +155,5 @@ def _flow(channels: _Channels, direction: Direction, window: Window) -> Interval
     """Return one direction's energy of the intervals that start in a window; a load profile goes before a register."""
     chosen = [runs for one, runs in channels if one.energy.direction is direction and runs[0].times_us.size]
     chosen.sort(key=lambda runs: runs[0].kind != "interval")
-    energy = resolve_overlaps([_joined([derive_channel(run) for run in runs], runs) for runs in chosen])
+    energy = resolve_overlaps([derive_runs(runs) for runs in chosen])
     return energy.starting_in(window.start_us, window.end_us)
-
-
-def _joined(parts: Sequence[ChannelEnergy], runs: Sequence[Channel]) -> ChannelEnergy:
-    """Put the parts of a channel behind each other; the reading two parts share counts in the later one."""
-    if len(parts) == 1:
-        return parts[0]
-    kept = [part.start_us < run.times_us[-1] for part, run in zip(parts, runs, strict=True)]
-    kept[-1][:] = True
-    whole, numbered = 0, []
-    for part, run in zip(parts, runs, strict=True):
-        numbered.append(part.whole + whole)
-        whole += len(run.times_us)
-
-    def join(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        return np.concatenate([column[keep] for column, keep in zip(columns, kept, strict=True)])
-
-    return ChannelEnergy(
-        start_us=join([part.start_us for part in parts]),
-        duration_us=join([part.duration_us for part in parts]),
-        energy_uwh=join([part.energy_uwh for part in parts]),
-        quality=join([part.quality for part in parts]),
-        whole=join(numbered),
-        total_priority=parts[0].total_priority,
-        additive=parts[0].additive,
-    )

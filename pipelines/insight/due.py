@@ -10,6 +10,7 @@ from analytics.calendar import month_range
 from analytics.disaggregation.model import MODEL_VERSION
 from analytics.series import Direction
 from pipelines.db.engine import raw
+from pipelines.insight.changed_weather import months_with_other_weather
 
 BACK_CALCULATED_MONTHS = 3
 _LAST_ZONE = timedelta(hours=12)  # Etc/GMT+12 is the last place where a day ends
@@ -43,11 +44,13 @@ def has_ended(month: date, now: datetime) -> bool:
     return months_before(month, -1) <= (now - _LAST_ZONE).date()
 
 
-def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: datetime) -> dict[date, list[int]]:
+def due_months(
+    connection: sa.Connection, devices: Sequence[int] | None, now: datetime, *, default_zone: str = "UTC"
+) -> dict[date, list[int]]:
     """Return the devices to compute per month: what ended, up to three months back, and whatever went stale.
 
-    A month is computed once it has ended in every zone; an older one only where a result exists already and the
-    readings, or the model, changed since.
+    A month is computed once it has ended in every zone; an older one only where a result exists already and its
+    readings, its household, its temperatures or the model changed since.
     """
     this_month = (now - _LAST_ZONE).date().replace(day=1)
     oldest = months_before(this_month, BACK_CALCULATED_MONTHS)
@@ -56,19 +59,18 @@ def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: da
         WITH measured AS (
             SELECT DISTINCT device_id, date_trunc('month', day::timestamp)::date AS month
             FROM wattloom.daily_energy
-            WHERE direction = %(direction)s AND day < %(this_month)s
+            WHERE direction = %(direction)s AND day >= %(oldest)s AND day < %(this_month)s
               AND (%(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s))
-              AND (day >= %(oldest)s OR EXISTS (
-                  SELECT FROM wattloom.disaggregation_run AS r
-                  WHERE r.device_id = daily_energy.device_id AND r.month = date_trunc('month', day::timestamp)::date))
             UNION
-            SELECT device_id, month FROM wattloom.disaggregation_run  -- its readings may all have been deleted
+            SELECT device_id, month FROM wattloom.disaggregation_month  -- its readings may all have been deleted
             WHERE %(devices)s::int4[] IS NULL OR device_id = ANY(%(devices)s)
         )
         SELECT m.month, m.device_id
         FROM measured AS m
-        LEFT JOIN wattloom.disaggregation_run AS r USING (device_id, month)
-        WHERE r.id IS NULL OR r.model_version <> %(model)s
+        LEFT JOIN wattloom.disaggregation_month AS r USING (device_id, month)
+        LEFT JOIN wattloom.household AS h USING (device_id)
+        WHERE r.device_id IS NULL OR r.model_version <> %(model)s
+           OR coalesce((r.inputs ->> 'household')::integer, 0) <> coalesce(h.version, 0)
            OR EXISTS (SELECT FROM wattloom.day_change AS c
                       WHERE c.device_id = m.device_id AND c.last_day >= m.month
                         AND c.first_day < (m.month + interval '1 month')::date)
@@ -82,10 +84,12 @@ def due_months(connection: sa.Connection, devices: Sequence[int] | None, now: da
             "model": MODEL_VERSION,
         },
     )
-    found: dict[date, list[int]] = {}
-    for month, device in rows:
-        found.setdefault(month, []).append(device)
-    return found
+    found = {(month, device) for month, device in rows}
+    found |= set(months_with_other_weather(connection, devices, default_zone))
+    plan: dict[date, list[int]] = {}
+    for month, device in sorted(found):
+        plan.setdefault(month, []).append(device)
+    return plan
 
 
 def measured_devices(connection: sa.Connection, month: date, devices: Sequence[int] | None) -> list[int]:

@@ -4,20 +4,24 @@ Fixed-width UTC buckets are continuous aggregates on TimescaleDB and tables of t
 are always our own table: buckets in a named zone go stale (timescale/timescaledb#10296).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from analytics.calendar import day_edges_us, from_us, local_date_of
 from analytics.daily import total_days
+from analytics.profiles import pack_day
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in, copy_out
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.db.timescale import has_community_features
+from pipelines.insight.history import forget_statistics
 from pipelines.insight.work import (
     Change,
     Limits,
@@ -169,11 +173,13 @@ def _refresh_local_days(
     count = (local_date_of(from_us(last_us), zone) - first).days + 1
     edges = day_edges_us(first, count, zone)
     cursor = raw(connection).cursor()
-    span = {"device": device, "first": first, "last": first + timedelta(days=count - 1)}
-    cursor.execute(
-        "DELETE FROM wattloom.daily_energy WHERE device_id = %(device)s AND day BETWEEN %(first)s AND %(last)s",
-        span,
-    )
+    last = first + timedelta(days=count - 1)
+    span = {"device": device, "first": first, "last": last}
+    for table in ("daily_energy", "day_profile"):
+        cursor.execute(
+            f"DELETE FROM wattloom.{table} WHERE device_id = %(device)s AND day BETWEEN %(first)s AND %(last)s",
+            span,
+        )
     for direction in Direction:
         data = copy_out(
             raw(connection),
@@ -205,8 +211,37 @@ def _refresh_local_days(
                 },
                 schema="wattloom",
             )
+        if direction is Direction.IMPORT:
+            _store_profiles(connection, device, first, edges, data)
+    forget_statistics(connection, device, first, last)
     cursor.execute(
         "INSERT INTO wattloom.day_change (device_id, first_day, last_day) VALUES (%(device)s, %(first)s, %(last)s)",
         span,
     )
     return count
+
+
+def _store_profiles(
+    connection: sa.Connection,
+    device: int,
+    first: date,
+    edges: npt.NDArray[np.int64],
+    data: Mapping[str, npt.NDArray[Any]],
+) -> None:
+    """Keep each day's imported intervals packed: the disaggregation reads a row a day instead of one an interval."""
+    cuts = np.searchsorted(data["start"], edges)
+    days = np.flatnonzero(np.diff(cuts)).tolist()
+    if not days:
+        return
+    columns = [data[name] for name in ("start", "duration", "energy", "quality")]
+    packed = [pack_day(*(column[cuts[day] : cuts[day + 1]] for column in columns)) for day in days]
+    copy_in(
+        raw(connection),
+        "day_profile",
+        {
+            "device_id": ("int4", np.full(len(days), device, dtype=np.int32)),
+            "day": ("date", np.array(days, dtype=np.int64) + (first.toordinal() - _EPOCH_ORDINAL)),
+            "intervals": ("bytea", packed),
+        },
+        schema="wattloom",
+    )

@@ -24,9 +24,9 @@ _OF_DEVICE = (
     tables.reading_change,
     tables.energy_change,
     tables.day_change,
-    tables.disaggregation_run,
-    tables.disaggregation_day,
-    tables.appliance_energy,
+    tables.day_profile,
+    tables.disaggregation_month,
+    tables.home_month_statistics,
     tables.appliance_cycle,
 )
 

@@ -21,7 +21,7 @@ def apply(engine: sa.Engine, *, now: datetime, retention_days: int | None) -> di
         # Days of months that are past the back-calculation and were never computed concern nobody.
         cursor.execute(
             "DELETE FROM wattloom.day_change AS c WHERE c.last_day < %s AND NOT EXISTS (SELECT"
-            " FROM wattloom.disaggregation_run AS r WHERE r.device_id = c.device_id"
+            " FROM wattloom.disaggregation_month AS r WHERE r.device_id = c.device_id"
             " AND r.month BETWEEN date_trunc('month', c.first_day::timestamp)::date AND c.last_day)",
             ((now - timedelta(days=130)).date().replace(day=1),),
         )

@@ -100,31 +100,71 @@ COMMENT ON COLUMN analyst.energy_daily.valid_intervals IS 'Intervals of the day 
 COMMENT ON COLUMN analyst.energy_daily.resolution_s IS 'Mean length of the day''s intervals [s]';
 
 CREATE VIEW analyst.appliance_daily AS
-SELECT a.device_id AS sensor_id, d.name AS meter_name, a.day, a.appliance_key, (a.energy_mwh::numeric / 1000)::numeric(19, 3) AS energy_wh,
-       r.model_version, r.computed_at
-FROM wattloom.appliance_energy AS a
-JOIN wattloom.meter_device AS d ON d.sensor_id = a.device_id
-JOIN wattloom.disaggregation_run AS r ON r.device_id = a.device_id AND r.month = date_trunc('month', a.day::timestamp)::date;
+SELECT r.device_id AS sensor_id, d.name AS meter_name, r.month + mod(p.n - 1, cardinality(r.total_mwh))::integer AS day,
+       r.appliances[(p.n - 1) / cardinality(r.total_mwh) + 1] AS appliance_key,
+       (p.energy_mwh::numeric / 1000)::numeric(19, 3) AS energy_wh, r.model_version, r.computed_at
+FROM wattloom.disaggregation_month AS r
+JOIN wattloom.meter_device AS d ON d.sensor_id = r.device_id
+CROSS JOIN LATERAL unnest(r.parts_mwh) WITH ORDINALITY AS p (energy_mwh, n);
 COMMENT ON VIEW analyst.appliance_daily IS 'One row per meter, local day and appliance class; the classes of a day add up to its energy exactly.';
 COMMENT ON COLUMN analyst.appliance_daily.sensor_id IS 'Meter, see analyst.meters';
 COMMENT ON COLUMN analyst.appliance_daily.meter_name IS 'Name of the meter';
 COMMENT ON COLUMN analyst.appliance_daily.day IS 'Local day of the meter';
-COMMENT ON COLUMN analyst.appliance_daily.appliance_key IS 'Appliance class';
+COMMENT ON COLUMN analyst.appliance_daily.appliance_key IS 'Appliance class; cooking_heating stands for both where the home gave no list of appliances';
 COMMENT ON COLUMN analyst.appliance_daily.energy_wh IS 'Energy of the class on that day [Wh]';
 COMMENT ON COLUMN analyst.appliance_daily.model_version IS 'Version of the model that computed it';
 COMMENT ON COLUMN analyst.appliance_daily.computed_at IS 'When it was computed, UTC';
 
+CREATE VIEW analyst.appliance_monthly AS
+SELECT r.device_id AS sensor_id, d.name AS meter_name, r.month, r.timezone, k.appliance_key,
+       (s.energy_mwh::numeric / 1000)::numeric(19, 3) AS energy_wh,
+       (k.lower_mwh::numeric / 1000)::numeric(19, 3) AS lower_wh, (k.upper_mwh::numeric / 1000)::numeric(19, 3) AS upper_wh,
+       k.confidence, r.model_version, r.computed_at
+FROM wattloom.disaggregation_month AS r
+JOIN wattloom.meter_device AS d ON d.sensor_id = r.device_id
+CROSS JOIN LATERAL unnest(r.appliances, r.confidence, r.lower_mwh, r.upper_mwh)
+    WITH ORDINALITY AS k (appliance_key, confidence, lower_mwh, upper_mwh, n)
+CROSS JOIN LATERAL (
+    SELECT sum(p.energy_mwh)::bigint AS energy_mwh
+    FROM unnest(r.parts_mwh[(k.n - 1) * cardinality(r.total_mwh) + 1 : k.n * cardinality(r.total_mwh)]) AS p (energy_mwh)
+) AS s;
+COMMENT ON VIEW analyst.appliance_monthly IS 'One row per meter, calendar month and appliance class, with how sure it is.';
+COMMENT ON COLUMN analyst.appliance_monthly.sensor_id IS 'Meter, see analyst.meters';
+COMMENT ON COLUMN analyst.appliance_monthly.meter_name IS 'Name of the meter';
+COMMENT ON COLUMN analyst.appliance_monthly.month IS 'First day of the month';
+COMMENT ON COLUMN analyst.appliance_monthly.timezone IS 'IANA zone of its local days when it was computed';
+COMMENT ON COLUMN analyst.appliance_monthly.appliance_key IS 'Appliance class; cooking_heating stands for both where the home gave no list of appliances';
+COMMENT ON COLUMN analyst.appliance_monthly.energy_wh IS 'Energy of the class in the month [Wh], the sum of its days';
+COMMENT ON COLUMN analyst.appliance_monthly.lower_wh IS 'Lower end of the range that holds it with about 80 percent probability [Wh]';
+COMMENT ON COLUMN analyst.appliance_monthly.upper_wh IS 'Upper end of that range [Wh]';
+COMMENT ON COLUMN analyst.appliance_monthly.confidence IS 'How sure the class is, 0 to 1';
+COMMENT ON COLUMN analyst.appliance_monthly.model_version IS 'Version of the model that computed it';
+COMMENT ON COLUMN analyst.appliance_monthly.computed_at IS 'When it was computed, UTC';
+
+-- A run is kept in pieces of one local day; a piece that begins a day continues the run whose piece ends there.
 CREATE VIEW analyst.appliance_cycles AS
-SELECT a.device_id AS sensor_id, d.name AS meter_name, a.appliance_key, a.start_at, a.end_at, (a.energy_mwh::numeric / 1000)::numeric(19, 3) AS energy_wh
-FROM wattloom.appliance_cycle AS a
-JOIN wattloom.meter_device AS d ON d.sensor_id = a.device_id;
-COMMENT ON VIEW analyst.appliance_cycles IS 'One row per cycle of an appliance.';
+SELECT a.sensor_id, a.meter_name, a.appliance_key, min(a.start_at) AS start_at, max(a.end_at) AS end_at,
+       (sum(a.energy_mwh)::numeric / 1000)::numeric(19, 3) AS energy_wh
+FROM (
+    SELECT p.*, count(*) FILTER (WHERE NOT p.is_continued) OVER (
+               PARTITION BY p.sensor_id, p.appliance_key ORDER BY p.start_at, p.end_at) AS cycle
+    FROM (
+        SELECT c.device_id AS sensor_id, d.name AS meter_name, c.appliance_key, c.start_at, c.end_at, c.energy_mwh,
+               c.begins_day AND c.start_at IS NOT DISTINCT FROM max(c.end_at) OVER (
+                   PARTITION BY c.device_id, c.appliance_key ORDER BY c.start_at, c.end_at
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_continued
+        FROM wattloom.appliance_cycle AS c
+        JOIN wattloom.meter_device AS d ON d.sensor_id = c.device_id
+    ) AS p
+) AS a
+GROUP BY a.sensor_id, a.meter_name, a.appliance_key, a.cycle;
+COMMENT ON VIEW analyst.appliance_cycles IS 'One row per cycle of an appliance, whole even where it runs past midnight or into another month.';
 COMMENT ON COLUMN analyst.appliance_cycles.sensor_id IS 'Meter, see analyst.meters';
 COMMENT ON COLUMN analyst.appliance_cycles.meter_name IS 'Name of the meter';
 COMMENT ON COLUMN analyst.appliance_cycles.appliance_key IS 'Appliance class';
 COMMENT ON COLUMN analyst.appliance_cycles.start_at IS 'Start of the cycle, UTC';
 COMMENT ON COLUMN analyst.appliance_cycles.end_at IS 'End of the cycle, UTC';
-COMMENT ON COLUMN analyst.appliance_cycles.energy_wh IS 'Energy of the cycle [Wh]';
+COMMENT ON COLUMN analyst.appliance_cycles.energy_wh IS 'Energy of the cycle [Wh]; the cycles of electric_vehicle add up to its class';
 
 CREATE VIEW analyst.staged_readings AS
 SELECT s.id, o.number AS organization_number, s.meter_device_name AS meter_name, s.series_name, s."timestamp" AS read_at, s.value, s.created_at AS arrived_at

@@ -134,6 +134,8 @@ def test_nothing_is_served_before_the_third_local_day_of_the_next_month(month: M
         ("disag/month", query),
         ("disag/month/weeks", query),
         ("disag/week", week),
+        ("disag/cycles/monthly", query),
+        ("disag/cycles/weekly", week),
         ("reports/weekly", week),
     ]:
         clock.start_at(month.due() - timedelta(seconds=5))
@@ -296,7 +298,7 @@ def test_a_week_agrees_with_the_days_of_its_month(month: Month) -> None:
 def test_a_week_of_two_months_waits_for_both(months: dict[str, Month]) -> None:
     clock.start_at(datetime(2027, 1, 1, tzinfo=UTC))
 
-    for route in ("disag/week", "reports/weekly"):
+    for route in ("disag/week", "disag/cycles/weekly", "reports/weekly"):
         answer = months["London March"].ask(route, startDate="2026-03-30", endDate="2026-04-05")
         assert answer.status_code == 404
 

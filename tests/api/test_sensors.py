@@ -11,6 +11,8 @@ ROUTES = (
     "/sm/disag/month?year=2026&month=3",
     "/sm/disag/month/weeks?year=2026&month=3",
     "/sm/disag/week?startDate=2026-03-02&endDate=2026-03-08",
+    "/sm/disag/cycles/monthly?year=2026&month=3",
+    "/sm/disag/cycles/weekly?startDate=2026-03-02&endDate=2026-03-08",
     "/sm/reports/monthly?year=2026&month=3",
     "/sm/reports/weekly?startDate=2026-03-02&endDate=2026-03-08",
 )

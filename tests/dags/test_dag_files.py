@@ -75,7 +75,7 @@ def test_every_task_is_tried_again_with_growing_pauses(described):
 
 
 def test_disaggregation_takes_any_month_or_week_by_hand(described):
-    assert described["dags"]["disaggregate_monthly"]["params"] == ["month"]
+    assert described["dags"]["disaggregate_monthly"]["params"] == ["end", "month", "start"]
     assert described["dags"]["disaggregate_weekly"]["params"] == ["week"]
 
 

@@ -106,22 +106,24 @@ def test_readings_become_days_and_appliances_and_every_further_run_changes_nothi
     }
     assert month == week == {"state": "success", "tasks": {"pending": ["success"], "disaggregate": ["success"]}}
     assert [run["state"] for run in others] == ["success"] * 5
-    days, appliances = tables.daily_energy, tables.appliance_energy
+    days, months = tables.daily_energy, tables.disaggregation_month
+    parts = sa.select(sa.func.unnest(months.c.parts_mwh).label("energy_mwh")).subquery()
     assert total(engine, sa.select(sa.func.count()).select_from(days)) == 31
     assert total(engine, sa.select(sa.func.sum(days.c.energy_uwh))) == march * 1000
-    assert total(engine, sa.select(sa.func.sum(appliances.c.energy_mwh))) == march
+    assert total(engine, sa.select(sa.func.sum(parts.c.energy_mwh))) == march
 
 
 def test_a_check_that_finds_rows_fails_its_run(airflow, engine, database_url, principal):
     with unit_of_work(engine) as connection:
         connection.execute(
-            sa.insert(tables.disaggregation_day).values(
+            sa.insert(tables.appliance_cycle).values(
                 device_id=1,
+                appliance_key="electric_vehicle",
                 day=datetime(2025, 3, 1, tzinfo=UTC).date(),
-                energy_uwh=1000,
-                total_mwh=1,
-                expected_intervals=48,
-                valid_intervals=48,
+                start_at=datetime(2025, 3, 1, 20, tzinfo=UTC),
+                end_at=datetime(2025, 3, 1, 22, tzinfo=UTC),
+                begins_day=False,
+                energy_mwh=1,
             )
         )
 

@@ -59,6 +59,7 @@ def die_in_step(url: str, step: str, function: str, calls: int) -> None:
     """Run a step on two devices at a time and die in its middle."""
     engine = create_engine(url)
     work.batches.__defaults__ = (2,)
+    disaggregate._HOMES_AT_ONCE = 2
     _die_at_call(MODULES[step], function, calls)
     if step == "derive":
         derive.derive(engine, Limits())

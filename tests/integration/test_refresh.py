@@ -159,8 +159,17 @@ def test_a_correction_of_one_day_changes_that_day_alone(world: World):
 
 BREAKS = {
     "appliances_equal_their_day": [
-        "INSERT INTO wattloom.disaggregation_day VALUES (:d, '2024-01-01', 5000, 5, 96, 96)",
-        "INSERT INTO wattloom.appliance_energy VALUES (:d, '2024-01-01', 'others', 4)",
+        (
+            "INSERT INTO wattloom.disaggregation_month VALUES (:d, '2024-01-01', '2', now(), 'UTC',"
+            " '{lights,others}', '{5000,0}', '{5,0}', '{1,0,3,0}', '{96,96}', '{96,0}', '{1,1}', '{0,0}',"
+            " '{5,5}', '{}')"
+        ),
+    ],
+    "cycles_equal_their_class": [
+        (
+            "INSERT INTO wattloom.appliance_cycle VALUES (:d, 'electric_vehicle', '2024-01-01', '2024-01-01T20:00Z',"
+            " '2024-01-01T22:00Z', false, 5)"
+        ),
     ],
     "channels_cover_their_readings": [
         "UPDATE wattloom.reading_channel SET last_at = first_at WHERE device_id = :d",

@@ -19,6 +19,7 @@ VIEWS = {
     "energy_hourly",
     "energy_daily",
     "appliance_daily",
+    "appliance_monthly",
     "appliance_cycles",
     "meters",
     "staged_readings",

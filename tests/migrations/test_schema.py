@@ -14,7 +14,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pipelines.db.engine import create_engine
+from pipelines.db.engine import create_engine, raw
 from pipelines.db.migrate import _config, current, head, migrate
 from pipelines.db.tables import SCHEMA, metadata
 from tests.conftest import with_database
@@ -179,3 +179,42 @@ def test_no_query_text_of_the_project_is_built_from_values():
         if pattern.search(path.read_text(encoding="utf-8"))
     ]
     assert offenders == []
+
+
+OLD_RESULT = """
+    INSERT INTO wattloom.disaggregation_run (device_id, month, model_version, computed_at, timezone,
+        expected_intervals, valid_intervals, inputs, confidence)
+    VALUES (7, '2024-02-01', '1.0.0', now(), 'UTC', 1392, 1390, '{}', '{"standby": 0.5, "others": 0.25}');
+    INSERT INTO wattloom.disaggregation_day
+    SELECT 7, day::date, 5000 * n, 5 * n, 48, 47 FROM generate_series('2024-02-01'::date, '2024-02-29', '1 day')
+        WITH ORDINALITY AS d (day, n);
+    INSERT INTO wattloom.appliance_energy
+    SELECT 7, day, key, CASE key WHEN 'others' THEN total_mwh - 2 ELSE 2 END
+    FROM wattloom.disaggregation_day, unnest(ARRAY['standby', 'others']) AS k (key);
+"""
+OLD_ROWS = (
+    "SELECT * FROM wattloom.disaggregation_day ORDER BY 1, 2",
+    "SELECT * FROM wattloom.appliance_energy ORDER BY 1, 2, 3",
+    "SELECT device_id, month, model_version, timezone, confidence, inputs FROM wattloom.disaggregation_run",
+)
+
+
+def test_results_survive_their_way_into_rows_of_arrays_and_back(empty: sa.Engine):
+    migrate(empty)
+    with empty.begin() as connection:
+        command.downgrade(_config(connection), "0006")
+        raw(connection).execute(OLD_RESULT.encode())
+        before = [list(raw(connection).execute(query.encode())) for query in OLD_ROWS]
+    migrate(empty)
+    with empty.begin() as connection:
+        ((total, parts, appliances),) = raw(connection).execute(
+            "SELECT total_mwh, parts_mwh, appliances FROM wattloom.disaggregation_month"
+        )
+        ((shown,),) = raw(connection).execute("SELECT count(*) FROM analyst.appliance_daily WHERE sensor_id = 7")
+        command.downgrade(_config(connection), "0006")
+        after = [list(raw(connection).execute(query.encode())) for query in OLD_ROWS]
+    assert appliances == ["others", "standby"]
+    assert total == [5 * n for n in range(1, 30)]
+    assert parts == [5 * n - 2 for n in range(1, 30)] + [2] * 29
+    assert shown == 0  # there is no meter 7
+    assert after == before

@@ -1,9 +1,17 @@
 """Derived energy, local days and the results of disaggregation."""
 
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pipelines.db.tables.columns import at, key, number_id, table, text
+
+
+def _numbers(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.BigInteger) -> sa.Column[object]:
+    """Return an array of numbers: one a day, a class, or a class and day."""
+    return sa.Column(name, ARRAY(kind), nullable=False)
+
 
 quality_code = table(
     "quality_code",
@@ -46,41 +54,45 @@ day_change = table(
     sa.Column("first_day", sa.Date, nullable=False),
     sa.Column("last_day", sa.Date, nullable=False),
 )
-disaggregation_run = table(
-    "disaggregation_run",
-    number_id(sa.BigInteger),
-    sa.Column("device_id", sa.Integer, nullable=False),
-    sa.Column("month", sa.Date, nullable=False),
+disaggregation_month = table(
+    "disaggregation_month",
+    key("device_id"),
+    key("month", sa.Date),
     text("model_version", 40),
     at("computed_at"),
     text("timezone", 64),
-    sa.Column("expected_intervals", sa.Integer, nullable=False),
-    sa.Column("valid_intervals", sa.Integer, nullable=False),
+    sa.Column("appliances", ARRAY(sa.String(20)), nullable=False),
+    _numbers("energy_uwh"),
+    _numbers("total_mwh"),
+    _numbers("parts_mwh"),
+    _numbers("expected_intervals", sa.Integer),
+    _numbers("valid_intervals", sa.Integer),
+    _numbers("confidence", sa.REAL),
+    _numbers("lower_mwh"),
+    _numbers("upper_mwh"),
     sa.Column("inputs", JSONB, nullable=False),
-    sa.Column("confidence", JSONB, nullable=False),
-    sa.UniqueConstraint("device_id", "month"),
 )
-disaggregation_day = table(
-    "disaggregation_day",
+home_month_statistics = table(
+    "home_month_statistics",
+    key("device_id"),
+    key("month", sa.Date),
+    text("timezone", 64),
+    sa.Column("statistics_version", sa.SmallInteger, nullable=False),
+    sa.Column("days", sa.LargeBinary, nullable=False),
+)
+day_profile = table(
+    "day_profile",
     key("device_id"),
     key("day", sa.Date),
-    sa.Column("energy_uwh", sa.BigInteger, nullable=False),
-    sa.Column("total_mwh", sa.BigInteger, nullable=False),
-    sa.Column("expected_intervals", sa.Integer, nullable=False),
-    sa.Column("valid_intervals", sa.Integer, nullable=False),
-)
-appliance_energy = table(
-    "appliance_energy",
-    key("device_id"),
-    key("day", sa.Date),
-    sa.Column("appliance_key", sa.String(20), primary_key=True),
-    sa.Column("energy_mwh", sa.BigInteger, nullable=False),
+    sa.Column("intervals", sa.LargeBinary, nullable=False),
 )
 appliance_cycle = table(
     "appliance_cycle",
-    key("device_id"),
-    sa.Column("appliance_key", sa.String(20), primary_key=True),
-    sa.Column("start_at", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("device_id", sa.Integer, nullable=False),
+    text("appliance_key", 20),
+    sa.Column("day", sa.Date, nullable=False),
+    at("start_at"),
     at("end_at"),
+    sa.Column("begins_day", sa.Boolean, nullable=False),
     sa.Column("energy_mwh", sa.BigInteger, nullable=False),
 )

@@ -151,3 +151,47 @@ def test_a_row_the_table_refuses_fails_the_whole_copy(engine: sa.Engine):
             copy_in(raw(connection), "checked", {"v": ("int4", np.array([1, 2, 3], dtype=np.int32))}, schema=None)
         savepoint.rollback()
         assert connection.exec_driver_sql("SELECT count(*) FROM checked").scalar() == 0
+
+
+ARRAYS = {"int4[]": (np.int32, 2**31 - 1), "int8[]": (np.int64, 2**63 - 1)}
+words = st.text(st.characters(codec="utf-8", exclude_characters="\x00,"), max_size=20)
+
+
+@given(data=st.data())
+@real
+def test_arrays_bytes_and_texts_come_back_as_they_were_sent(engine: sa.Engine, data):
+    size, width = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 5))
+    arrays = {
+        kind: np.array(
+            data.draw(st.lists(st.lists(st.integers(-most, most), min_size=width, max_size=width), min_size=size,
+                               max_size=size)), dtype=dtype)
+        for kind, (dtype, most) in ARRAYS.items()
+    }  # fmt: skip
+    floats = np.array(data.draw(st.lists(st.floats(width=32, allow_nan=False), min_size=size, max_size=size)))
+    texts = data.draw(st.lists(words, min_size=size, max_size=size))
+    same, listed = data.draw(words), data.draw(st.lists(words.filter(bool), min_size=1, max_size=4))
+    raws = np.frombuffer(data.draw(st.binary(min_size=3 * size, max_size=3 * size)), dtype=np.uint8)
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql(
+            "CREATE TEMPORARY TABLE sent (n serial, a int4[], b int8[], c float4[], d bytea, e varchar, f varchar,"
+            " g varchar[], h jsonb, i boolean) ON COMMIT DROP"
+        )
+        columns = {
+            "a": ("int4[]", arrays["int4[]"]),
+            "e": ("varchar", texts),
+            "b": ("int8[]", arrays["int8[]"]),
+            "c": ("float4[]", floats[:, None]),
+            "d": ("bytea", raws.reshape(size, 3)),
+            "f": ("varchar", same),
+            "g": ("varchar[]", ",".join(listed)),
+            "h": ("jsonb", [f'{{"n": {n}}}' for n in range(size)]),
+            "i": ("bool", np.arange(size) % 2 == 0),
+        }
+        copy_in(raw(connection), "sent", columns, schema=None)
+        seen = raw(connection).execute("SELECT a, b, c, d, e, f, g, h, i FROM sent ORDER BY n").fetchall()
+    for n, (a, b, c, d, e, f, g, h, i) in enumerate(seen):
+        assert (a, b) == (arrays["int4[]"][n].tolist(), arrays["int8[]"][n].tolist())
+        assert np.float32(c[0]) == np.float32(floats[n])
+        assert bytes(d) == raws.reshape(size, 3)[n].tobytes()
+        assert (e, f, g, h, i) == (texts[n], same, listed, {"n": n}, n % 2 == 0)
+    assert len(seen) == size
