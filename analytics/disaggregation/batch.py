@@ -111,13 +111,6 @@ class HomesBatch:
         return self.edge_offsets - np.arange(self.n_homes + 1)
 
     @property
-    def is_target(self) -> npt.NDArray[np.bool_]:
-        """Mark the target days among all days, shape (days,)."""
-        n_days = np.diff(self.day_offsets)
-        day_of_home = np.arange(self.day_offsets[-1]) - np.repeat(self.day_offsets[:-1], n_days)
-        return day_of_home >= np.repeat(self.n_context_days, n_days)
-
-    @property
     def target_offsets(self) -> npt.NDArray[np.int64]:
         """Home `i` has the target days `target_offsets[i]:target_offsets[i + 1]`."""
         n_target = np.diff(self.day_offsets) - self.n_context_days
