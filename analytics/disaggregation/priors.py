@@ -196,10 +196,10 @@ RUN_H_SPREAD = (0.6, 0.6, 0.5, 0.4, 0.5, 0.8, 1.0)
 """Median length of a run [h] and its spread, as above."""
 
 RUN_COARSE_S = 3600
-RUN_STEP = 0.15
-"""Intervals from this length on are one run only where their powers are within such a share of each other:
-what runs in different half hours of an evening is seldom one thing. Fitted on the tuning parts of UCI and AMPds2,
-between 0 and 0.3."""
+RUN_STEP = 0.6
+"""Intervals from this length [s] on are one run only where their powers are within such a share of each other:
+what runs in two very different hours of an evening is seldom one thing. Fitted on the tuning parts of UCI, REDD and
+AMPds2, between 0 and 1."""
 
 RUN_DAYS_OF_PRIOR = 7.0
 """Days of a home that weigh as much as the survey in how often a thing runs. Own choice."""

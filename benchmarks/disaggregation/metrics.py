@@ -97,9 +97,9 @@ def match_events(found: Sequence[Session], truth: Sequence[Session]) -> Events:
     true_ends = np.array([charge.end_us for charge in truth])
     for i, one in enumerate(found):
         both = np.minimum(true_ends, one.end_us) - np.maximum(true_starts, one.start_us)
-        for j in np.flatnonzero(both > 0):
-            either = (one.end_us - one.start_us) + (true_ends[j] - true_starts[j]) - both[j]
-            pairs.append((both[j] / either, i, int(j)))
+        for k in np.flatnonzero(both > 0).tolist():
+            either = (one.end_us - one.start_us) + (true_ends[k] - true_starts[k]) - both[k]
+            pairs.append((both[k] / either, i, k))
     used_found: set[int] = set()
     partners: dict[int, int] = {}
     for overlap, i, j in sorted(pairs, reverse=True):

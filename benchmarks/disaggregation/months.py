@@ -1,7 +1,7 @@
 """Homes through the model month by month, each with the history that its earlier months left."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -33,12 +33,15 @@ class Found:
     parts_wh : ndarray of float64, shape (d, len(CLASSES)), [Wh]
     sessions : tuple of Session
         Charges of the vehicle.
+    bounds_wh : dict of month number to ndarray of float64, shape (2, len(CLASSES)), [Wh]
+        Lower and upper bound of each class's energy in the month.
     """
 
     day: Ints
     total_wh: Floats
     parts_wh: Floats
     sessions: tuple[Session, ...] = ()
+    bounds_wh: Mapping[int, Floats] = field(default_factory=dict)
 
 
 def ordinal(day: date) -> int:
@@ -56,6 +59,7 @@ class Kept:
         self.statistics: dict[int, npt.NDArray[np.uint16]] = {}
         self.found: list[tuple[Ints, Floats, Floats]] = []
         self.pieces: list[Session] = []
+        self.bounds: dict[int, Floats] = {}
 
     def history(self, month: date) -> npt.NDArray[np.uint16]:
         """Return the rows up to the day before the month; a day without data is a row of zeros."""
@@ -73,6 +77,8 @@ class Kept:
         days = ordinal(month) + np.arange(rows.stop - rows.start)
         self.statistics |= dict(zip(days.tolist(), result.statistics[rows], strict=True))
         self.found.append((days, result.total_mwh[rows] / 1000.0, result.parts_mwh[rows] / 1000.0))
+        bounds = np.stack((result.lower_mwh[n], result.upper_mwh[n])) / 1000.0
+        self.bounds[month.year * 12 + month.month - 1] = bounds
         cycles = result.cycles
         for c in np.flatnonzero((cycles.home == n) & (cycles.appliance == EV)):
             self.pieces.append(
@@ -159,7 +165,9 @@ def _found(kept: Kept) -> Found:
     measured[place[known]] = home.by_day(home.energy_wh)[known]
     assert np.abs(total - measured).max() < 0.01, f"{home.name}: a day's total is not what was measured"
     assert np.abs(parts.sum(axis=1) - total).max() < 1e-6, f"{home.name}: parts do not add up"
-    return Found(day=day, total_wh=total, parts_wh=parts, sessions=tuple(stitched(kept.pieces)))
+    return Found(
+        day=day, total_wh=total, parts_wh=parts, sessions=tuple(stitched(kept.pieces)), bounds_wh=kept.bounds
+    )
 
 
 def stitched(pieces: Sequence[Session]) -> list[Session]:

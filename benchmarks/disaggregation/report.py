@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analytics.disaggregation.batch import CLASSES
-from benchmarks.disaggregation.homes import LabelledHome
-from benchmarks.disaggregation.metrics import weekly_change
+from benchmarks.disaggregation.baselines import month_numbers
+from benchmarks.disaggregation.homes import Floats, LabelledHome
+from benchmarks.disaggregation.metrics import teca, weekly_change
 from benchmarks.disaggregation.months import Found, ordinal, wattloom
 from benchmarks.disaggregation.scores import (
     METHODS,
@@ -15,6 +16,7 @@ from benchmarks.disaggregation.scores import (
     OWN_MEAN,
     Scored,
     by_label,
+    covered,
     grouped,
     tecas,
     whole_weeks,
@@ -41,11 +43,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
-def verdict(scored: Sequence[Scored], part: str) -> tuple[bool, str]:
-    """Return whether the model's TECA over home-months is above every competitor's, and the best of those."""
+def verdict(scored: Sequence[Scored], part: str) -> tuple[float, float, str]:
+    """Return the model's TECA over home-months, the best competitor's, and which one that is."""
     values = {method: tecas(scored, method, part)[0] for method in METHODS}
-    best = max((value, method) for method, value in values.items() if method != "wattloom")
-    return values["wattloom"] > best[0], f"{best[1]} {number(best[0])}"
+    best, name = max((value, method) for method, value in values.items() if method != "wattloom")
+    return values["wattloom"], best, name
 
 
 def has_days(scored: Sequence[Scored], part: str) -> bool:
@@ -53,20 +55,24 @@ def has_days(scored: Sequence[Scored], part: str) -> bool:
     return any(home.truth_wh[home.is_report == (part == REPORT)].sum() > 0 for home in scored)
 
 
-def set_section(by_rate: Mapping[int, Sequence[Scored]], *, note: str) -> str:
+def set_section(
+    by_rate: Mapping[int, Sequence[Scored]], *, note: str, parts: Sequence[str] = (REPORT, TUNE)
+) -> str:
     """Return the tables of one set: TECA of every method at every interval, then the labels at one interval."""
     any_rate = next(iter(by_rate.values()))
-    parts = [part for part in (REPORT, TUNE) if has_days(any_rate, part)]
+    parts = [part for part in parts if has_days(any_rate, part)]
+    if not parts:
+        return f"{note}\n\nNothing to show.\n"
     head = ["interval", "method", *(f"TECA of {by}s, {part}" for part in parts for by in ("month", "week", "day"))]
     rows = []
     for minutes, scored in by_rate.items():
-        met = verdict(scored, parts[0])[0]
+        own, best, _ = verdict(scored, parts[0])
         for method in SHOWN:
             if method not in scored[0].found_wh:
                 continue
             values = [number(value) for part in parts for value in tecas(scored, method, part)]
             if method == "wattloom":
-                values[0] = f"**{values[0]}** {'above' if met else 'not above'} the next three"
+                values[0] = f"**{values[0]}** {'above' if own > best else 'not above'} the next three"
             rows.append([f"{minutes} min", method, *values])
     minutes = 30 if 30 in by_rate else min(by_rate)
     scored = by_rate[minutes]
@@ -157,6 +163,36 @@ def stability_row(dataset: str, minutes: int, homes: Sequence[LabelledHome]) -> 
     return [dataset, f"{minutes} min", str(len(homes)), *figures, *(percent(value) for value in measured)]
 
 
+AGREE_HEAD = ("set", "homes", "from", "to", "month's energy in the same class")
+
+
+def agreement_rows(dataset: str, rates: Sequence[tuple[int, Sequence[LabelledHome]]]) -> list[list[str]]:
+    """Return how far a home's months at each longer interval are what they are at its shortest one.
+
+    Intervals that are not complete are left out at longer ones, so totals differ a little; shares count.
+    """
+    found = [(minutes, wattloom(homes)) for minutes, homes in rates]
+    rows = []
+    for minutes, ones in found[1:]:
+        pairs = [_month_shares(one, two) for one, two in zip(found[0][1], ones, strict=True)]
+        first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        same = percent(teca(second, first))
+        rows.append([dataset, str(len(ones)), f"{found[0][0]} min", f"{minutes} min", same])
+    return rows
+
+
+def _month_shares(one: Found, two: Found) -> tuple[Floats, Floats]:
+    """Return the shares of the classes in the months both have, each shape (months, classes)."""
+    shares = []
+    for found in (one, two):
+        months = month_numbers(found.day)
+        sums = {int(m): found.parts_wh[months == m].sum(axis=0) for m in np.unique(months)}
+        shares.append({m: energy / energy.sum() for m, energy in sums.items() if energy.sum() > 0})
+    both = sorted(set(shares[0]) & set(shares[1]))
+    first, second = (np.array([side[m] for m in both]).reshape(-1, len(CLASSES)) for side in shares)
+    return first, second
+
+
 def _truth(home: LabelledHome, name: str) -> Found:
     """Return one measured class in the place of what a method found."""
     day = ordinal(home.first_day()) + np.arange(home.n_days())
@@ -171,6 +207,29 @@ def _median(values: Sequence[float]) -> float:
     if not known:
         return float("nan")
     return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+
+
+BOUNDS_HEAD = (
+    "set",
+    "interval",
+    "part",
+    "class",
+    "home-months",
+    "within the bounds",
+    "width in terms of the total",
+)
+
+
+def bounds_rows(
+    dataset: str, minutes: int, homes: Sequence[LabelledHome], parts: Sequence[str] = (REPORT, TUNE)
+) -> list[list[str]]:
+    """Return how the bounds of about 80 % hold, a line for each class and part."""
+    found = wattloom(homes)
+    return [
+        [dataset, f"{minutes} min", part, one.label, str(one.home_months), percent(one.inside), percent(one.width)]
+        for part in parts
+        for one in covered(homes, found, part)
+    ]
 
 
 def begin(name: str) -> str:

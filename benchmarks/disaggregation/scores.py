@@ -144,7 +144,8 @@ def grouped(
     by : {'month', 'week', 'day'}
     part : {'report', 'tune'}
     """
-    found, truth = [], []
+    found: list[Floats] = []
+    truth: list[Floats] = []
     for home in scored:
         keep = home.is_report == (part == REPORT)
         day = home.day[keep]
@@ -217,15 +218,57 @@ def whole_weeks(found: Found, appliance: str | None) -> Floats:
     return np.array(rows)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Covered:
+    """How often a class's month lies within its bounds, and how wide those are in terms of the month's total."""
+
+    label: str
+    home_months: int
+    inside: float
+    width: float
+
+
+def covered(homes: Sequence[LabelledHome], found: Sequence[Found], part: str) -> list[Covered]:
+    """Return how the bounds hold for every label that is one class, over months of the part that have energy."""
+    rows = []
+    for label, classes in homes[0].all_labels.items():
+        if len(classes) != 1:
+            continue
+        column = CLASSES.index(classes[0])
+        inside, widths = [], []
+        for home, one in zip(homes, found, strict=True):
+            truth = _on_days(home, one.day)[:, list(home.all_labels).index(label)]
+            months, reports = month_numbers(one.day), _reports(home, one.day)
+            for month, bounds in one.bounds_wh.items():
+                days = (months == month) & (reports == (part == REPORT))
+                total = one.total_wh[days].sum()
+                if total > 0:
+                    lower, upper = bounds[:, column]
+                    inside.append(lower - 0.5 <= truth[days].sum() <= upper + 0.5)
+                    widths.append((upper - lower) / total)
+        if inside:
+            rows.append(
+                Covered(
+                    label=label,
+                    home_months=len(inside),
+                    inside=float(np.mean(inside)),
+                    width=float(np.mean(widths)),
+                )
+            )
+    return rows
+
+
 __all__ = [
     "METHODS",
     "NO_LIST",
     "OWN_MEAN",
     "REPORT",
     "TUNE",
+    "Covered",
     "LabelScore",
     "Scored",
     "by_label",
+    "covered",
     "grouped",
     "score",
     "teach",

@@ -1,5 +1,104 @@
-"""How many home-months a second one core does."""
+"""How many home-months a second one core does, beside one pass that only reads them and other methods."""
+
+import time
+from collections.abc import Callable
+
+from analytics.disaggregation.batch import HomesBatch
+from analytics.disaggregation.model import disaggregate
+from benchmarks.disaggregation import peers
+from benchmarks.disaggregation.crowd import N_PLACES, crowd, pools
+from benchmarks.disaggregation.datasets import Absent
+from benchmarks.disaggregation.report import table
+from benchmarks.measure import Row
+
+TARGETS = {30: 30_000, 15: 18_000, 1: 2_500}
+"""Home-months per second and core, by the interval [min]."""
+AT_ONCE = {30: 1200, 15: 1200, 1: 250}
+"""Home-months of a batch; a minute's are drawn four times, a batch of 0.2 GB each."""
+BATCHES = {30: 1, 15: 1, 1: 4}
+REPEATS = 5
+CO_TARGET, OPENDSM_TARGET, CONVEX_TARGET = 30, 3000, 10_000
+HEAD = ("interval", "what", "home-months per second, one core", "target", "met")
 
 
-def section() -> str:
-    return "Not measured yet.\n"
+def model_rate(batch: HomesBatch) -> float:
+    """Return the median rate of the model over repeats, after one that compiles and warms [home-months/s]."""
+    disaggregate(batch)
+    times = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        disaggregate(batch)
+        times.append(time.process_time() - started)
+    return batch.n_homes / sorted(times)[REPEATS // 2]
+
+
+def section(targets: list[Row]) -> str:
+    """Return the table; the peers are measured at 30 minutes, on the same home-months in the same run.
+
+    Parameters
+    ----------
+    targets : list of Row
+        Grows by those of the speed.
+    """
+    rows: list[list[str]] = []
+    for minutes, target in TARGETS.items():
+        try:
+            made = pools(minutes)
+        except Absent as absent:
+            rows.append([f"{minutes} min", f"skipped: {absent}", "", "", ""])
+            continue
+        rates, reads = [], []
+        for number in range(BATCHES[minutes]):
+            batch = crowd(made, minutes, AT_ONCE[minutes], seed=41 + number)
+            rates.append(model_rate(batch))
+            reads.append(batch.n_homes * peers.rate(peers.read_pass(batch), limit_s=1.0, most=20))
+        model, read = sum(rates) / len(rates), sum(reads) / len(reads)
+        what = f"disaggregate, {AT_ONCE[minutes] * BATCHES[minutes]:,} home-months of {len(made)} homes"
+        rows.append([f"{minutes} min", what, f"{model:,.0f}", f"{target:,}", _met(model >= target)])
+        targets.append(
+            Row(
+                what=f"home-months per second and core, {minutes} min",
+                figure=f"{model:,.0f}",
+                target=f"{target:,}",
+                met=model >= target,
+            )
+        )
+        share = f"{read:,.0f} ({read / model:,.0f} times the model)"
+        rows.append([f"{minutes} min", "one pass that only reads them", share, "", ""])
+        if minutes == 30:
+            rows += _peer_rows(batch, model, targets)
+    words = (
+        f"A month of 30 days, one of context and 396 days of history; every third home without a list; {N_PLACES} "
+        f"places. One thread; the processor's time, so that neighbours on the machine count less; "
+        f"median of {REPEATS} runs after one that warms.\n\n"
+    )
+    return words + table(HEAD, rows)
+
+
+def _peer_rows(batch: HomesBatch, model: float, targets: list[Row]) -> list[list[str]]:
+    methods: tuple[tuple[str, Callable[[HomesBatch], Callable[[int], object]], int | None, int], ...] = (
+        ("CO of NILMTK, 8 appliances of 3 states", peers.nilmtk_co, CO_TARGET, 1000),
+        ("CO of this benchmark, the same states, bare arrays", peers.combinatorial, None, 1000),
+        ("OpenDSM daily model (the thermal stage alone)", peers.opendsm_daily, OPENDSM_TARGET, 10),
+        ("contextually supervised separation, cvxpy", peers.convex, CONVEX_TARGET, 10),
+    )
+    rows = []
+    for what, make, target, most in methods:
+        try:
+            peer = peers.rate(make(batch), limit_s=20.0, most=most)
+        except peers.Missing as missing:
+            rows.append(["30 min", what, f"skipped: not installed ({missing})", "", ""])
+            continue
+        ratio = model / peer
+        figure = f"{peer:,.1f}; the model does {ratio:,.0f} times as many"
+        if target is None:
+            rows.append(["30 min", what, figure, "", ""])
+            continue
+        rows.append(["30 min", what, figure, f"{target:,} times", _met(ratio >= target)])
+        named = f"rate in terms of that of: {what}"
+        targets.append(Row(what=named, figure=f"{ratio:,.0f}", target=f"{target:,}", met=ratio >= target))
+    return rows
+
+
+def _met(is_met: bool) -> str:  # noqa: FBT001 -- one private word
+    return "yes" if is_met else "**no**"

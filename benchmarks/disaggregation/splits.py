@@ -10,7 +10,9 @@ REPORT = "report"
 
 SAID = {
     "ampds2": "first year (2012-04 to 2013-03) tune, second year report",
+    "ampds2-tap": "as ampds2",
     "pecan661": "odd months tune, even months report",
+    "pecan661-grid": "as pecan661",
     "redd": "houses 1 and 2 tune, house 3 report",
     "uci": "2006-12 to 2007-12 tune, 2008 to 2010-11 report",
     "uci-minutes": "all tune: 2006-12-16 to 2007-01-11",
@@ -22,9 +24,9 @@ SAID = {
 
 def part_of(dataset: str, home: str, month: date) -> str:
     """Return whether a home's calendar month may be fitted on."""
-    if dataset == "ampds2":
+    if dataset in {"ampds2", "ampds2-tap"}:
         return TUNE if month < date(2013, 4, 1) else REPORT
-    if dataset == "pecan661":
+    if dataset in {"pecan661", "pecan661-grid"}:
         return TUNE if month.month % 2 else REPORT
     if dataset == "redd":
         return REPORT if home == "house 3" else TUNE

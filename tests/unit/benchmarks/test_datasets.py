@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.disaggregation import datasets, injected, redd
+from benchmarks.disaggregation import datasets, files, injected, redd
 from benchmarks.disaggregation.homes import Session, check_labels
 from tests.unit.benchmarks.homes import HOUR_US, small_home, us
 
@@ -20,7 +20,7 @@ def test_a_set_that_is_not_there_says_so(monkeypatch, tmp_path):
 
 
 def test_sub_meters_above_the_meter_are_scaled_down_to_it():
-    truth = datasets.within(np.array([100.0, 100.0]), {"a": np.array([90.0, 20.0]), "b": np.array([60.0, 10.0])})
+    truth = files.within(np.array([100.0, 100.0]), {"a": np.array([90.0, 20.0]), "b": np.array([60.0, 10.0])})
     assert truth["a"].tolist() == [60.0, 20.0]
     assert truth["b"].tolist() == [40.0, 10.0]
 
@@ -54,16 +54,16 @@ def test_charges_of_a_car_never_overlap():
 
 @pytest.mark.shared_data
 def test_the_sets_hold_what_their_notes_say():
-    house = datasets.ampds2()[0]
+    house = datasets.load("ampds2")[0]
     assert house.start_us.size == 17_517  # 17,519 less two negative hours
     assert house.energy_wh.sum() / 1e6 == pytest.approx(15.08, abs=0.01)
     assert house.truth_wh["fridge"].sum() / 1e3 == pytest.approx(889, abs=1)
-    car = datasets.pecan661()[0]
+    car = datasets.load("pecan661")[0]
     assert len(car.sessions) == 294
     assert sum(one.energy_wh for one in car.sessions) == pytest.approx(
         car.truth_wh["electric_vehicle"].sum(), rel=0.01
     )
-    uci = datasets.uci()[0]
+    uci = datasets.load("uci")[0]
     assert uci.energy_wh.mean() == pytest.approx(1091.0, abs=5.0)  # a mean of 1.09 kW over four years
     houses = datasets.load("redd")
     check_labels([house, car, uci, *houses])
@@ -74,6 +74,22 @@ def test_the_sets_hold_what_their_notes_say():
 @pytest.mark.shared_data
 def test_the_sun_of_the_car_owners_home_rises_in_the_morning():
     """The stamps are wall-clock: whoever took them for UTC would find the sun at its highest before seven."""
-    rows = datasets.read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True).drop_nulls("solar_kw")
+    rows = files.read("pecan_661_ev/661_2018_15min_with_ev.csv.gz", try_parse_dates=True).drop_nulls("solar_kw")
     hours = rows["local_15min"].dt.hour().to_numpy()
     assert 12 <= np.average(hours, weights=np.maximum(rows["solar_kw"].to_numpy(), 0)) <= 14
+
+
+@pytest.mark.shared_data
+def test_a_meter_behind_solar_panels_sees_less_and_never_more_than_the_home():
+    whole, grid = datasets.load("pecan661")[0], datasets.load("pecan661-grid")[0]
+    check_labels([grid])
+    assert np.array_equal(whole.start_us, grid.start_us)
+    assert 0.4 < grid.energy_wh.sum() / whole.energy_wh.sum() < 0.9
+    assert (grid.truth_wh["electric_vehicle"] <= whole.truth_wh["electric_vehicle"]).all()
+
+
+@pytest.mark.shared_data
+def test_a_tap_that_is_not_listed_as_a_boiler_changes_the_list_alone():
+    plain, tap = datasets.load("ampds2")[0], datasets.load("ampds2-tap")[0]
+    assert {one["key"] for one in plain.appliances} - {one["key"] for one in tap.appliances} == {"ELECTRIC_BOILER"}
+    assert np.array_equal(plain.truth_wh["boiler"], tap.truth_wh["boiler"])
