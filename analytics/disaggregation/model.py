@@ -21,8 +21,9 @@ from analytics.disaggregation.stages.pieces import APPLIANCE, END_US, ENERGY_MWH
 from analytics.disaggregation.stages.season import fill_seasons
 from analytics.disaggregation.statistics import raise_fault
 from analytics.errors import BrokenContractError
+from analytics.kernels.compiling import is_compiled
 
-__all__ = ["MODEL_VERSION", "DisaggregationBatch", "HomesBatch", "disaggregate"]
+__all__ = ["MODEL_VERSION", "DisaggregationBatch", "HomesBatch", "disaggregate", "is_ready"]
 
 MODEL_VERSION = "2.0.0"
 """Changes whenever the same input may give another output."""
@@ -69,6 +70,11 @@ def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
         cycles=_cycles(np.concatenate([table for _, _, table in slices])),
         **outputs._asdict(),
     )
+
+
+def is_ready() -> bool:
+    """Tell whether the stages are compiled; where not, the first call takes about a minute."""
+    return is_compiled(disaggregate_homes)
 
 
 def _inputs(batch: HomesBatch) -> Inputs:

@@ -44,3 +44,11 @@ def compiler(*folders: Path, inline: str = "never") -> Callable[[Callable[..., A
         return dispatcher
 
     return compiled
+
+
+def is_compiled(function: Any) -> bool:
+    """Tell whether a function made by `compiler` needs no compiling: in this process, or kept on disk."""
+    if not hasattr(function, "py_func") or function.signatures:
+        return True
+    kept = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    return kept is not None and bool(kept._load_index())  # noqa: SLF001 - empty where the stamp is another

@@ -37,11 +37,13 @@ def run_analyze(settings: Settings, chosen: argparse.Namespace) -> int:
     from analytics.reports import CarbonFactors
     from pipelines.files.home_csv import listed, read_home
     from pipelines.insight.analyze import analyze
+    from pipelines.insight.readiness import announce_compiling
 
     facts = _facts(chosen)
     wanted = _month(chosen.month)
     file = read_home(chosen.file)
     factors = CarbonFactors(kgco2_per_kwh=settings.carbon_kg_per_kwh, kgco2_per_tree_day=settings.tree_kg_per_day)
+    announce_compiling()
     months = analyze(file, facts, month=wanted, factors=factors)
     if file.rejected:
         print(f"{chosen.file}: {len(file.rejected)} of {file.rows} rows were not taken", file=sys.stderr)

@@ -27,6 +27,7 @@ from pipelines.insight.changed_weather import month_hours, weather_digest
 from pipelines.insight.due import measured_devices
 from pipelines.insight.history import read_history, store_statistics
 from pipelines.insight.homes import MeasuredDays, read_days, read_intervals
+from pipelines.insight.readiness import announce_compiling
 from pipelines.insight.results import Computed, forget_month, store_month
 from pipelines.insight.surroundings import Surroundings, read_surroundings
 from pipelines.insight.work import batches, lock_devices
@@ -52,6 +53,8 @@ def disaggregate_months(
 ) -> Disaggregated:
     """Compute and store months, a batch of homes per transaction; a killed run repeats only its last batch."""
     total, done = sum(map(len, plan.values())), 0
+    if total:
+        announce_compiling()
     homes: set[int] = set()
     for month in sorted(plan):
         for batch in batches(plan[month], _HOMES_AT_ONCE):

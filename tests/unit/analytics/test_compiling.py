@@ -1,6 +1,8 @@
+import importlib.util
+
 import pytest
 
-from analytics.kernels.compiling import compiler, stamp_of
+from analytics.kernels.compiling import compiler, is_compiled, stamp_of
 
 
 def test_the_stamp_of_a_package_changes_with_any_of_its_modules(tmp_path):
@@ -34,3 +36,23 @@ def test_a_division_by_zero_in_a_kernel_is_no_exception(tmp_path):
     if not hasattr(function, "py_func"):
         pytest.skip("compiling is switched off")
     assert function(1.0, 0.0) == float("inf")
+
+
+def test_code_is_known_to_be_compiled_once_it_is_kept_under_its_stamp(tmp_path):
+    (tmp_path / "one.py").write_text("A = 1\n")
+    module = tmp_path / "fresh_kernel.py"
+    module.write_text("def add_two(n):\n    return n + 2\n")
+    spec = importlib.util.spec_from_file_location("fresh_kernel", module)
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    function = compiler(tmp_path)(fresh.add_two)
+    if not hasattr(function, "py_func"):
+        pytest.skip("compiling is switched off")
+    assert not is_compiled(function)
+
+    assert function(1) == 3
+
+    assert is_compiled(function)
+    assert is_compiled(compiler(tmp_path)(fresh.add_two))
+    (tmp_path / "one.py").write_text("A = 2\n")
+    assert not is_compiled(compiler(tmp_path)(fresh.add_two))
