@@ -85,11 +85,11 @@ def is_even(start_us: Any, duration_s: Any, is_valid: Any) -> Any:
 
 
 @compiled
-def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
+def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, is_even_day: Any) -> Any:
     """Return the least mean power over two measured hours of a day's intervals, infinite without any [W]."""
     if start_us.size == 0:
         return np.inf
-    if is_even(start_us, duration_s, is_valid):
+    if is_even_day:
         step_s = np.int64(duration_s[0])
         width = (QUIET_S + step_s - 1) // step_s
         if width > start_us.size:
@@ -126,6 +126,19 @@ def quiet_power_of_odd(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid
 
 
 @compiled
+def measure_even_part(step_s: Any, energy_uwh: Any, first: Any, last: Any) -> Any:
+    """Return the same as `measure_part` of valid intervals of one length: their powers rise with their energies."""
+    if last <= first:
+        return np.int64(0), np.int64(0), np.int64(0), np.inf, 0.0
+    total, low, high = np.int64(0), energy_uwh[first], energy_uwh[first]
+    for i in range(first, last):
+        total += energy_uwh[i]
+        low = min(low, energy_uwh[i])
+        high = max(high, energy_uwh[i])
+    return total, total, (last - first) * step_s, low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
+
+
+@compiled
 def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, last: Any) -> Any:
     """Return energy, valid energy [µWh], valid time [s], least and greatest valid power [W] of some intervals."""
     total, valid, valid_s = np.int64(0), np.int64(0), np.int64(0)
@@ -143,7 +156,14 @@ def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, la
 
 @compiled
 def measure_day(
-    start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, day_us: Any, length_s: Any, row: Any
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    is_even_day: Any,
+    day_us: Any,
+    length_s: Any,
+    row: Any,
 ) -> Any:
     """Fill a day's row of statistics; return its energy [µWh] and validly measured time [s].
 
@@ -151,6 +171,8 @@ def measure_day(
     ----------
     start_us, duration_s, energy_uwh, is_valid : arrays of one shape
         The intervals that start on the day.
+    is_even_day : bool
+        From `is_even`.
     day_us, length_s : int
         Start and length of the day.
     row : ndarray of uint16, shape (N_COLUMNS,)
@@ -158,11 +180,19 @@ def measure_day(
     row[:] = 0
     total, valid_s, first = np.int64(0), np.int64(0), 0
     least_w, most_w = np.inf, 0.0
+    step_s = np.int64(duration_s[0]) if is_even_day else np.int64(1)
     for part in range(4):
-        last = start_us.size
-        if part < 3:
-            last = np.searchsorted(start_us, day_us + part_edge(part + 1, length_s) * 1_000_000)
-        energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
+        last = np.int64(start_us.size)
+        edge_us = day_us + part_edge(part + 1, length_s) * 1_000_000
+        if is_even_day:
+            if part < 3:
+                step_us = step_s * 1_000_000
+                last = min(max((edge_us - start_us[0] + step_us - 1) // step_us, 0), last)
+            energy, valid, part_s, low_w, high_w = measure_even_part(step_s, energy_uwh, first, last)
+        else:
+            if part < 3:
+                last = np.searchsorted(start_us, edge_us)
+            energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
         first = max(first, last)
         total += energy
         valid_s += part_s
@@ -173,7 +203,7 @@ def measure_day(
     if valid_s > 0:
         row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
         row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
-        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
+        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid, is_even_day)
         row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
         if most_w - least_w >= MIN_RISE_W:
             level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
@@ -186,6 +216,21 @@ def measure_day(
 
 
 @compiled
+def count_before(start_us: Any, duration_s: Any, first: Any, edge_us: Any) -> Any:
+    """Return how many intervals from `first` on start before an edge; tried first where there is no gap."""
+    n = start_us.size
+    if first >= n or start_us[first] >= edge_us:
+        return np.int64(0)
+    step_us = np.int64(duration_s[first]) * 1_000_000
+    stop = min(first + (edge_us - start_us[first] + step_us - 1) // step_us, n)
+    while stop > first and start_us[stop - 1] >= edge_us:
+        stop -= 1
+    while stop < n and start_us[stop] < edge_us:
+        stop += 1
+    return stop - first
+
+
+@compiled
 def measure_home(
     start_us: Any,
     duration_s: Any,
@@ -195,19 +240,32 @@ def measure_home(
     total_uwh: Any,
     valid_s: Any,
     rows: Any,
+    cuts: Any,
+    is_even_day: Any,
 ) -> Any:
-    """Fill energy, valid time and statistics of each day of a home; an interval belongs to the day it starts in."""
+    """Fill energy, valid time and statistics of each day of a home; an interval belongs to the day it starts in.
+
+    Parameters
+    ----------
+    cuts : ndarray of int64, shape (days + 1,)
+        Filled with the first interval of each day and the end of the last one's.
+    is_even_day : ndarray of bool, shape (days,)
+        Filled: see `is_even`; a day without intervals is not.
+    """
     i = np.searchsorted(start_us, edges_us[0])
+    cuts[0] = i
     for day in range(edges_us.size - 1):
         stop = i
-        while stop < start_us.size and start_us[stop] < edges_us[day + 1]:
-            stop += 1
+        stop += count_before(start_us, duration_s, i, edges_us[day + 1])
         length_s = (edges_us[day + 1] - edges_us[day]) // 1_000_000
+        cuts[day + 1] = stop
+        is_even_day[day] = stop > i and is_even(start_us[i:stop], duration_s[i:stop], is_valid[i:stop])
         total_uwh[day], valid_s[day] = measure_day(
             start_us[i:stop],
             duration_s[i:stop],
             energy_uwh[i:stop],
             is_valid[i:stop],
+            is_even_day[day],
             edges_us[day],
             length_s,
             rows[day],
@@ -230,6 +288,7 @@ def measure_homes(
     rows = np.zeros((edges_us.size - n_homes, N_COLUMNS), dtype=np.uint16)
     total_uwh = np.zeros(rows.shape[0], dtype=np.int64)
     valid_s = np.zeros(rows.shape[0], dtype=np.int64)
+    cuts, is_even_day = np.empty(edges_us.size, dtype=np.int64), np.empty(edges_us.size, dtype=np.bool_)
     for home in range(n_homes):
         i, j = offsets[home], offsets[home + 1]
         e, f = edge_offsets[home], edge_offsets[home + 1]
@@ -246,5 +305,7 @@ def measure_homes(
             total_uwh[d : d + n_days],
             valid_s[d : d + n_days],
             rows[d : d + n_days],
+            cuts,
+            is_even_day,
         )
     return rows, -1, SOUND

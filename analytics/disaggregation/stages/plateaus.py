@@ -17,6 +17,8 @@ from analytics.disaggregation.stages import compiled
 
 MIN_RISE_W = 1200.0
 """The weakest charger draws 6 A of 230 V, 1.4 kW (IEC 61851-1); a margin for what runs beside it."""
+NO_RISE_UW = 0.999 * MIN_RISE_W / 0.0036
+"""Rises that are surely too small are seen without a division [µWh/s]."""
 STAYS = 0.65
 MAX_SPREAD = 0.3
 MIN_PLATEAU_S = 1500
@@ -60,12 +62,21 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
     """
     level_w, length_s, at = 0.0, 0, 0
     before_w = earlier_w = least_w
-    i = 0
+    i, plain = 0, 2  # from `plain` on the two intervals before are what was before
     while i < duration_s.size:
         if not is_valid[i]:
             before_w = earlier_w = least_w
             i += 1
+            plain = i + 2
             continue
+        if i >= plain:
+            if duration_s[i] == duration_s[i - 1] and duration_s[i] == duration_s[i - 2]:
+                rise_uwh = energy_uwh[i] - min(energy_uwh[i - 1], energy_uwh[i - 2])
+                if rise_uwh < NO_RISE_UW * duration_s[i]:
+                    i += 1
+                    continue
+            before_w = energy_uwh[i - 1] * 0.0036 / duration_s[i - 1]
+            earlier_w = energy_uwh[i - 2] * 0.0036 / duration_s[i - 2]
         power_w = energy_uwh[i] * 0.0036 / duration_s[i]
         base_w = min(before_w, earlier_w)
         after = i + 1
@@ -76,6 +87,7 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
             after = max(last, i + 1)
         if after > i + 1:
             before_w = earlier_w = base_w
+            plain = after + 2
         else:
             earlier_w, before_w = before_w, power_w
         i = after
@@ -120,6 +132,21 @@ def _block(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, base_w: 
     level_w = total_uwh * 0.0036 / total_s - 0.5 * (base_w + after_w)
     is_flat = level_w >= MIN_RISE_W and high_w - low_w <= MAX_SPREAD * level_w
     return level_w, length_s if is_flat else 0, inner, i
+
+
+@compiled
+def with_plateau(experience: Any, n_before: Any) -> Any:
+    """Return the days that have a plateau, in order, and how many of them are among the first `n_before`."""
+    count, count_before = 0, 0
+    kept = np.empty(experience.shape, dtype=np.uint16)
+    for d in range(experience.shape[0]):
+        if d == n_before:
+            count_before = count
+        if experience[d, LEVEL] > 0:
+            for column in range(LEVEL, START + 1):
+                kept[count, column] = experience[d, column]
+            count += 1
+    return kept[:count], count_before if n_before < experience.shape[0] else count
 
 
 @compiled

@@ -47,6 +47,7 @@ from analytics.disaggregation.stages.plateaus import (
     describe_plateaus,
     fill_histogram,
     usual_level,
+    with_plateau,
 )
 
 NO_LIST, OWNED, NOT_OWNED = 0, 1, 2
@@ -136,6 +137,7 @@ def separate_vehicles(
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
     home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
+    experience, n_before = with_plateau(experience, n_before)
     history = experience[:n_before]
     if ownership == NO_LIST:
         power_w = usual_power(experience, wattages_w[:0])
