@@ -210,12 +210,13 @@ def _resolution(duration_s: Any, is_valid: Any, days: Any) -> Any:
 def _place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
     """Fill clock, warmth and darkness of each interval of a home within its days."""
     start_us = inputs.start_us[inputs.offsets[n] : inputs.offsets[n + 1]]
-    duration_s = inputs.duration_s[inputs.offsets[n] : inputs.offsets[n + 1]]
     edges_us = inputs.edges_us[inputs.edge_offsets[n] : inputs.edge_offsets[n + 1]]
     place, first_hour_us, n_hours = inputs.place[n], inputs.first_hour_us, inputs.celsius.shape[1]
     phi, lam = np.radians(inputs.latitude[place]), np.radians(inputs.longitude[place])
     sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
     wall_s, celsius, is_dark = work.wall_s, work.celsius, work.is_dark
+    hour = (edges_us[0] - first_hour_us) // HOUR_US - 1
+    next_us, warmth, is_night = first_hour_us + (hour + 1) * HOUR_US, 0.0, False
     for d in range(days.is_even.size):
         low, high = days.cuts[d], days.cuts[d + 1]
         length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000
@@ -226,25 +227,19 @@ def _place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
         else:
             for i in range(low, high):
                 wall_s[i] = wall_second(np.int64((start_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
-        i = low
-        while i < high:
-            hour = (start_us[i] - first_hour_us) // HOUR_US
-            next_us = first_hour_us + (hour + 1) * HOUR_US
-            stop = i + 1
-            if days.is_even[d]:
-                step_us = np.int64(duration_s[i]) * 1_000_000
-                stop = min(i + (next_us - start_us[i] + step_us - 1) // step_us, high)
-            else:
-                while stop < high and start_us[stop] < next_us:
-                    stop += 1
-            hour = min(max(hour, 0), n_hours - 1)
-            is_night = False
-            if wall_s[stop - 1] >= WAKING_FROM_H * 3600:
-                is_night = sun_sine(hour, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
-            for k in range(i, stop):
-                celsius[k] = inputs.celsius[place, hour]
-                is_dark[k] = is_night and wall_s[k] >= WAKING_FROM_H * 3600
-            i = stop
+        for i in range(low, high):
+            if start_us[i] >= next_us:
+                passed = (start_us[i] - next_us) // HOUR_US + 1 if start_us[i] >= next_us + HOUR_US else 1
+                next_us += passed * HOUR_US
+                hour += passed
+                at = min(max(hour, 0), n_hours - 1)
+                warmth = inputs.celsius[place, at]
+                # The hour may go on into the waking hours.
+                is_night = length_s != DAY_S or wall_s[i] >= (WAKING_FROM_H - 1) * 3600
+                if is_night:
+                    is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
+            celsius[i] = warmth
+            is_dark[i] = is_night and wall_s[i] >= WAKING_FROM_H * 3600
 
 
 @compiled

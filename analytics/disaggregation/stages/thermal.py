@@ -98,7 +98,8 @@ def add_up(
     with_base[:] = 0.0
     count, weights, squares = 0, 0.0, 0.0
     n_days = rows.shape[0]
-    known = np.empty((n_days, N_COMMON + 2))
+    cold, warm = np.empty((n_days, N_COMMON + 2)), np.empty((n_days, N_COMMON + 2))
+    n_cold, n_warm = 0, 0
     decay = 0.5 ** (1.0 / SEASON_HALF_LIFE_DAYS)
     weight = decay**n_days
     for d in range(n_days):
@@ -107,8 +108,14 @@ def add_up(
         if kwh < 0:
             continue
         weekend, dark = weight * is_weekend(first_day + d), weight * dark_h[d]
-        known[count, 0], known[count, 1], known[count, 2] = weight, weekend, dark
-        known[count, 3], known[count, 4] = kwh, mean_c[d]
+        if mean_c[d] < HEATING_BASES_C[-1]:
+            cold[n_cold, 0], cold[n_cold, 1], cold[n_cold, 2] = weight, weekend, dark
+            cold[n_cold, 3], cold[n_cold, 4] = kwh, mean_c[d]
+            n_cold += 1
+        if mean_c[d] > COOLING_BASES_C[0]:
+            warm[n_warm, 0], warm[n_warm, 1], warm[n_warm, 2] = weight, weekend, dark
+            warm[n_warm, 3], warm[n_warm, 4] = kwh, mean_c[d]
+            n_warm += 1
         count += 1
         weights += weight
         squares += weight * kwh * kwh
@@ -123,7 +130,8 @@ def add_up(
         common[2, 3] += dark * kwh
     for base in range(first_base, end_base):
         of_weight, of_weekend, of_dark, of_itself, of_kwh = 0.0, 0.0, 0.0, 0.0, 0.0
-        for k in range(count):
+        known, n_known = (cold, n_cold) if base < N_HEATING else (warm, n_warm)
+        for k in range(n_known):
             x = degrees(base, known[k, 4])
             weighed = known[k, 0] * x
             of_weight += weighed
