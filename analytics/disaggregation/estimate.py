@@ -217,6 +217,7 @@ def _place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
     wall_s, celsius, is_dark = work.wall_s, work.celsius, work.is_dark
     hour = (edges_us[0] - first_hour_us) // HOUR_US - 1
     next_us, warmth, is_night = first_hour_us + (hour + 1) * HOUR_US, 0.0, False
+    dark_from_s = DAY_S
     for d in range(days.is_even.size):
         low, high = days.cuts[d], days.cuts[d + 1]
         length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000
@@ -238,8 +239,9 @@ def _place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
                 is_night = length_s != DAY_S or wall_s[i] >= (WAKING_FROM_H - 1) * 3600
                 if is_night:
                     is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
+                dark_from_s = WAKING_FROM_H * 3600 if is_night else DAY_S
             celsius[i] = warmth
-            is_dark[i] = is_night and wall_s[i] >= WAKING_FROM_H * 3600
+            is_dark[i] = wall_s[i] >= dark_from_s
 
 
 @compiled

@@ -206,7 +206,7 @@ def measure_day(
         quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid, is_even_day)
         row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
         if most_w - least_w >= MIN_RISE_W:
-            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
+            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
             if plateau_s > 0:
                 wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
                 row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])

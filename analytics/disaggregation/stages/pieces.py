@@ -80,13 +80,16 @@ def share_out(budget_mwh: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_
         weight_mwh[piece] = exact_mwh - energy_mwh[piece]
         budget_mwh[day[piece]] -= energy_mwh[piece]
     for _ in range(n_pieces):
+        is_left = False
         for piece in range(n_pieces):
             d = day[piece]
-            if budget_mwh[d] > 0 and is_largest(piece, day, weight_mwh, n_pieces):
-                energy_mwh[piece] += 1
-                weight_mwh[piece] -= 1.0
-                budget_mwh[d] -= 1
-        if budget_mwh.sum() == 0:
+            if budget_mwh[d] > 0:
+                is_left = True
+                if is_largest(piece, day, weight_mwh, n_pieces):
+                    energy_mwh[piece] += 1
+                    weight_mwh[piece] -= 1.0
+                    budget_mwh[d] -= 1
+        if not is_left:
             break
     # A float resolves less than one mWh of more than 9 TWh: what is then still left goes to the first piece.
     for piece in range(n_pieces):

@@ -46,13 +46,15 @@ LEVEL_W, WEIGHT_MIN, LENGTH_MIN, START_MIN = range(4)
 
 
 @compiled
-def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: Any) -> Any:
+def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, is_even: Any, least_w: Any) -> Any:
     """Return level [W], length [s] and first interval of the longest plateau of a local day.
 
     Parameters
     ----------
     duration_s, energy_uwh, is_valid : arrays of one shape
         The intervals of the day, in order; an invalid one ends a block.
+    is_even : bool
+        Whether all are valid and of one length.
     least_w : float, [W]
         The day's least power, which stands for what was before the first interval.
 
@@ -64,6 +66,7 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
     """
     level_w, length_s, at = 0.0, 0, 0
     before_w = earlier_w = least_w
+    no_rise_uwh = np.int64(NO_RISE_UW * duration_s[0]) if is_even else np.int64(0)
     i, plain = 0, 2  # from `plain` on the two intervals before are what was before
     while i < duration_s.size:
         if not is_valid[i]:
@@ -72,11 +75,10 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
             plain = i + 2
             continue
         if i >= plain:
-            if duration_s[i] == duration_s[i - 1] and duration_s[i] == duration_s[i - 2]:
-                rise_uwh = energy_uwh[i] - min(energy_uwh[i - 1], energy_uwh[i - 2])
-                if rise_uwh < NO_RISE_UW * duration_s[i]:
-                    i += 1
-                    continue
+            if is_even:
+                i = _next_rise(energy_uwh, i, no_rise_uwh)
+                if i == duration_s.size:
+                    break
             before_w = energy_uwh[i - 1] * 0.0036 / duration_s[i - 1]
             earlier_w = energy_uwh[i - 2] * 0.0036 / duration_s[i - 2]
         power_w = energy_uwh[i] * 0.0036 / duration_s[i]
@@ -94,6 +96,15 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
             earlier_w, before_w = before_w, power_w
         i = after
     return level_w, length_s, at
+
+
+@compiled
+def _next_rise(energy_uwh: Any, first: Any, no_rise_uwh: Any) -> Any:
+    """Return the first interval from `first` on that may be a rise, the end without any."""
+    for i in range(first, energy_uwh.size):
+        if energy_uwh[i] - min(energy_uwh[i - 1], energy_uwh[i - 2]) >= no_rise_uwh:
+            return i
+    return energy_uwh.size
 
 
 @compiled

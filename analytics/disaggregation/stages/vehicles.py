@@ -34,8 +34,8 @@ from analytics.disaggregation.stages.charges import (
     find_candidates,
     find_runs_of_full,
     follows,
+    new_sides,
     relative,
-    surroundings,
     weigh_habits,
 )
 from analytics.disaggregation.stages.plateaus import (
@@ -294,15 +294,17 @@ def _charge(
     runs = Runs(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
     n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
-    found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:])
+    sides = new_sides(n_runs)
+    rows = np.empty(n_runs, dtype=np.int64)
+    found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:], rows)
     n_found = 0
     for _ in range(2):
         weigh_habits(habits, hour_s)
-        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, found)
+        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, sides, found)
     variance_wh2, month_wh = 0.0, 0.0
     for k in range(n_found):
         first, end, logit = found.first[k], found.end[k], found.logit[k]
-        _, _, background, noise = surroundings(home, wh_per_s, first, end)
+        background, noise = sides.around[rows[k], 2], sides.around[rows[k], 3]
         likely = 1.0 / (1.0 + np.exp(-logit))
         hours_wh = power_w * ((home.start_us[end - 1] - home.start_us[first]) / 3.6e9)
         hours_wh += wh_per_s * home.duration_s[end - 1]
