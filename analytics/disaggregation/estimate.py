@@ -222,26 +222,29 @@ def _place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
         low, high = days.cuts[d], days.cuts[d + 1]
         length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000
         # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
+        # Parts of the arrays spare the check for places counted from the end.
+        day_us, clock_s = start_us[low:high], wall_s[low:high]
+        warm_c, dark = celsius[low:high], is_dark[low:high]
         if length_s == DAY_S:
-            for i in range(low, high):
-                wall_s[i] = min(np.int32((start_us[i] - edges_us[d] + 0.5) * 1e-6), DAY_S - 1)
+            for i in range(day_us.size):
+                clock_s[i] = min(np.int32((day_us[i] - edges_us[d] + 0.5) * 1e-6), np.int32(DAY_S - 1))
         else:
-            for i in range(low, high):
-                wall_s[i] = wall_second(np.int64((start_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
-        for i in range(low, high):
-            if start_us[i] >= next_us:
-                passed = (start_us[i] - next_us) // HOUR_US + 1 if start_us[i] >= next_us + HOUR_US else 1
+            for i in range(day_us.size):
+                clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
+        for i in range(day_us.size):
+            if day_us[i] >= next_us:
+                passed = (day_us[i] - next_us) // HOUR_US + 1 if day_us[i] >= next_us + HOUR_US else 1
                 next_us += passed * HOUR_US
                 hour += passed
                 at = min(max(hour, 0), n_hours - 1)
                 warmth = inputs.celsius[place, at]
                 # The hour may go on into the waking hours.
-                is_night = length_s != DAY_S or wall_s[i] >= (WAKING_FROM_H - 1) * 3600
+                is_night = length_s != DAY_S or clock_s[i] >= (WAKING_FROM_H - 1) * 3600
                 if is_night:
                     is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
                 dark_from_s = WAKING_FROM_H * 3600 if is_night else DAY_S
-            celsius[i] = warmth
-            is_dark[i] = wall_s[i] >= dark_from_s
+            warm_c[i] = warmth
+            dark[i] = clock_s[i] >= dark_from_s
 
 
 @compiled
@@ -307,11 +310,12 @@ def _separate_base(home: Any, days: Any, work: Any, found: Any, left_wh: Any) ->
         if days.is_even[day]:
             hour_h = home.duration_s[low] / 3600.0
             most_standby_wh, most_cold_wh = day_w * hour_h, fridge_w * hour_h
-            for i in range(low, high):
-                energy_wh = home.energy_uwh[i] * 1e-6
+            energy_uwh, rest_wh = home.energy_uwh[low:high], residual_wh[low:high]
+            for i in range(energy_uwh.size):
+                energy_wh = energy_uwh[i] * 1e-6
                 standby = min(most_standby_wh, energy_wh)
                 fridge = min(most_cold_wh, energy_wh - standby)
-                residual_wh[i] = energy_wh - (standby + fridge)
+                rest_wh[i] = energy_wh - (standby + fridge)
                 valid_wh += energy_wh
                 standby_wh += standby
                 cold_wh += fridge
@@ -493,13 +497,15 @@ def _leave_others(
     for d in range(home.share.size):
         low, high = days.cuts[home.n_context + d], days.cuts[home.n_context + d + 1]
         lit_wh, dim_wh = found.day_wh[LIGHTS, d], found.day_wh[OTHERS, d]
-        for i in range(low, high):
-            wanted = wh_per_s * home.duration_s[i] if work.is_dark[i] and home.is_valid[i] else 0.0
-            lit = min(wanted, work.residual_wh[i])
+        duration_s, is_valid = home.duration_s[low:high], home.is_valid[low:high]
+        is_dark, residual_wh = work.is_dark[low:high], work.residual_wh[low:high]
+        for i in range(duration_s.size):
+            wanted = wh_per_s * duration_s[i] if is_dark[i] and is_valid[i] else 0.0
+            lit = min(wanted, residual_wh[i])
             lights_wh += wanted
-            rest_wh += work.residual_wh[i] - lit
+            rest_wh += residual_wh[i] - lit
             lit_wh += lit
-            dim_wh += work.residual_wh[i] - lit
+            dim_wh += residual_wh[i] - lit
         found.day_wh[LIGHTS, d], found.day_wh[OTHERS, d] = lit_wh, dim_wh
     found.energy[LIGHTS] = lights_wh
     found.variance[LIGHTS] = (LIGHTS_DOUBT * lights_wh) ** 2

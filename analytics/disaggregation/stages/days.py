@@ -98,8 +98,10 @@ def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, 
         for i in range(width):
             energy += energy_uwh[i]
         least = energy
-        for i in range(width, start_us.size):
-            energy += energy_uwh[i] - energy_uwh[i - width]
+        # Arrays from their first place on spare the check for places counted from the end.
+        added_uwh = energy_uwh[width:]
+        for i in range(added_uwh.size):
+            energy += added_uwh[i] - energy_uwh[i]
             least = min(least, energy)
         return least * 0.0036 / (width * step_s)
     return quiet_power_of_odd(start_us, duration_s, energy_uwh, is_valid)
@@ -130,11 +132,12 @@ def measure_even_part(step_s: Any, energy_uwh: Any, first: Any, last: Any) -> An
     """Return the same as `measure_part` of valid intervals of one length: their powers rise with their energies."""
     if last <= first:
         return np.int64(0), np.int64(0), np.int64(0), np.inf, 0.0
-    total, low, high = np.int64(0), energy_uwh[first], energy_uwh[first]
-    for i in range(first, last):
-        total += energy_uwh[i]
-        low = min(low, energy_uwh[i])
-        high = max(high, energy_uwh[i])
+    part_uwh = energy_uwh[first:last]
+    total, low, high = np.int64(0), part_uwh[0], part_uwh[0]
+    for i in range(part_uwh.size):
+        total += part_uwh[i]
+        low = min(low, part_uwh[i])
+        high = max(high, part_uwh[i])
     return total, total, (last - first) * step_s, low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
 
 

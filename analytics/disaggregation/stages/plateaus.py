@@ -19,6 +19,8 @@ MIN_RISE_W = 1200.0
 """The weakest charger draws 6 A of 230 V, 1.4 kW (IEC 61851-1); a margin for what runs beside it."""
 NO_RISE_UW = 0.999 * MIN_RISE_W / 0.0036
 """Rises that are surely too small are seen without a division [µWh/s]."""
+AT_ONCE = 16
+"""Intervals looked at together for a rise."""
 STAYS = 0.65
 MAX_SPREAD = 0.3
 MIN_PLATEAU_S = 1500
@@ -101,10 +103,19 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, is_even: An
 @compiled
 def _next_rise(energy_uwh: Any, first: Any, no_rise_uwh: Any) -> Any:
     """Return the first interval from `first` on that may be a rise, the end without any."""
-    for i in range(first, energy_uwh.size):
-        if energy_uwh[i] - min(energy_uwh[i - 1], energy_uwh[i - 2]) >= no_rise_uwh:
-            return i
-    return energy_uwh.size
+    now, before, earlier = energy_uwh[first:], energy_uwh[first - 1 :], energy_uwh[first - 2 :]
+    i = np.int64(0)
+    while i + AT_ONCE <= now.size:
+        most = now[i] - min(before[i], earlier[i])
+        now_, before_, earlier_ = now[i : i + AT_ONCE], before[i : i + AT_ONCE], earlier[i : i + AT_ONCE]
+        for k in range(AT_ONCE):
+            most = max(most, now_[k] - min(before_[k], earlier_[k]))
+        if most >= no_rise_uwh:
+            break
+        i += AT_ONCE
+    while i < now.size and now[i] - min(before[i], earlier[i]) < no_rise_uwh:
+        i += 1
+    return first + i
 
 
 @compiled
