@@ -402,16 +402,19 @@ def _separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any)
         cuts, energy_wh = days.cuts[home.n_context :], 0.0
         for d in range(expected_wh.size):
             if expected_wh[d] > 0:
-                for i in range(cuts[d], cuts[d + 1]):
-                    work.shape[i] = degrees(base, work.celsius[i]) * home.duration_s[i]
+                shape, celsius = work.shape[cuts[d] : cuts[d + 1]], work.celsius[cuts[d] : cuts[d + 1]]
+                duration_s = home.duration_s[cuts[d] : cuts[d + 1]]
+                for i in range(shape.size):
+                    shape[i] = degrees(base, celsius[i]) * duration_s[i]
         allocate(expected_wh, work.shape, cuts, work.residual_wh, work.out_wh)
         for d in range(expected_wh.size):
             if expected_wh[d] > 0:
                 taken_wh = 0.0
-                for i in range(cuts[d], cuts[d + 1]):
-                    work.residual_wh[i] = max(work.residual_wh[i] - work.out_wh[i], 0.0)
-                    taken_wh += work.out_wh[i]
-                    energy_wh += work.out_wh[i]
+                residual_wh, out_wh = work.residual_wh[cuts[d] : cuts[d + 1]], work.out_wh[cuts[d] : cuts[d + 1]]
+                for i in range(out_wh.size):
+                    residual_wh[i] = max(residual_wh[i] - out_wh[i], 0.0)
+                    taken_wh += out_wh[i]
+                    energy_wh += out_wh[i]
                 found.day_wh[k, d] = taken_wh
         found.energy[k] = energy_wh
         _limit(k, room_wh, found)
@@ -449,9 +452,7 @@ def _name_runs(
 
 
 @compiled
-def _separate_runs(
-    home: Any, days: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, runs: Any
-) -> Any:
+def _separate_runs(home: Any, days: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, runs: Any) -> Any:
     """Separate boiler, cooking and washing: the survey's energy moved towards what runs in the home.
 
     Returns how many runs there are; `runs` is filled.

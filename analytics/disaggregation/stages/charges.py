@@ -197,9 +197,7 @@ def weigh_habits(habits: Any, hour_s: Any) -> None:
 
 
 @compiled
-def find_candidates(
-    home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any
-) -> Any:
+def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any) -> Any:
     """Fill the candidates of the runs; return how many there are.
 
     Likely ones are moved from the habits of other use to those of charging, for the next look.

@@ -198,9 +198,7 @@ def usual_level(plateaus: Any, low_w: Any, high_w: Any) -> Any:
     """Return the level the plateaus between two powers crowd at [W]: their mean, drawn to the closest."""
     level_w = mean_level(plateaus, low_w, high_w)
     for _ in range(2):
-        closer_w = mean_level(
-            plateaus, max((1.0 - CLOSE) * level_w, low_w), min((1.0 + CLOSE) * level_w, high_w)
-        )
+        closer_w = mean_level(plateaus, max((1.0 - CLOSE) * level_w, low_w), min((1.0 + CLOSE) * level_w, high_w))
         level_w = closer_w if closer_w > 0.0 else level_w
     return level_w
 

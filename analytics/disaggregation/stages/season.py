@@ -64,12 +64,14 @@ def fill_season(
         warmth, known, dark = 0.0, np.int64(0), np.int64(0)
         if low >= 0 and low + DAY_H <= last + 1:
             # The same without bounds, several hours at once.
-            for h in range(low + WAKING_FROM_H, low + DAY_H):
-                dark += np.int64(sun_sine(h, sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE)
-            for h in range(low, low + DAY_H):
-                warmth += celsius[h]
-            for h in range(low, low + DAY_H):
-                known += np.int64(is_measured[h])
+            day_sun = sun[:, low + WAKING_FROM_H : low + DAY_H]
+            day_c, is_known = celsius[low : low + DAY_H], is_measured[low : low + DAY_H]
+            for h in range(DAY_H - WAKING_FROM_H):
+                dark += np.int64(sun_sine(h, day_sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE)
+            for h in range(DAY_H):
+                warmth += day_c[h]
+            for h in range(DAY_H):
+                known += np.int64(is_known[h])
         else:
             for h in range(DAY_H):
                 hour = min(max(low + h, 0), last)

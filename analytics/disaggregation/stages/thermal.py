@@ -81,7 +81,14 @@ def is_weekend(day: Any) -> Any:
 
 @compiled
 def add_up(
-    rows: Any, first_day: Any, mean_c: Any, dark_h: Any, common: Any, with_base: Any, first_base: Any, end_base: Any
+    rows: Any,
+    first_day: Any,
+    mean_c: Any,
+    dark_h: Any,
+    common: Any,
+    with_base: Any,
+    first_base: Any,
+    end_base: Any,
 ) -> Any:
     """Fill the weighted sums of products of the regression; return days, sum of weights and of y².
 
@@ -305,7 +312,9 @@ def best_base(
     for base in range(0 if term == HEAT else N_HEATING, N_HEATING if term == HEAT else N_BASES):
         with_heat = base if term == HEAT else heat
         with_cool = none if term == HEAT else base
-        rss, _ = fit(common, with_base, squares, with_heat, with_cool, prior, precision, matrix, right, gram, solution)
+        rss, _ = fit(
+            common, with_base, squares, with_heat, with_cool, prior, precision, matrix, right, gram, solution
+        )
         if solution[term] > 0 and rss < best:
             best, chosen = rss, base
     return chosen, best
@@ -358,7 +367,9 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
         # What each day tells counts for its independent share only.
         set_priors(home, max(noise, 1e-6) / SEASON_INDEPENDENT, prior, precision)
         heat, cool = none, none
-        rss, variance = fit(common, with_base, squares, none, none, prior, precision, matrix, right, gram, solution)
+        rss, variance = fit(
+            common, with_base, squares, none, none, prior, precision, matrix, right, gram, solution
+        )
         if heats > 0:
             heat, best = best_base(
                 HEAT, none, common, with_base, squares, prior, precision, matrix, right, gram, solution
@@ -377,7 +388,9 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
     noise /= SEASON_INDEPENDENT
     found[1] = 0.0
     if heat >= 0:
-        rss, variance = fit(common, with_base, squares, heat, none, prior, precision, matrix, right, gram, solution)
+        rss, variance = fit(
+            common, with_base, squares, heat, none, prior, precision, matrix, right, gram, solution
+        )
         found[1] = variance * noise
     rss, variance = fit(common, with_base, squares, heat, cool, prior, precision, matrix, right, gram, solution)
     found[0], found[2] = max(solution[HEAT], 0.0), heat
@@ -425,14 +438,16 @@ def allocate(day_wh: Any, shape: Any, cuts: Any, residual_wh: Any, out_wh: Any) 
         if day_wh[d] <= 0:
             continue
         weight, got, left = 0.0, 0.0, 0.0
-        for i in range(cuts[d], cuts[d + 1]):
-            weight += shape[i]
-        for i in range(cuts[d], cuts[d + 1]):
-            out_wh[i] = min(day_wh[d] * shape[i] / weight, residual_wh[i]) if weight > 0 else 0.0
-            got += out_wh[i]
-            left += residual_wh[i] - out_wh[i]
+        low, high = cuts[d], cuts[d + 1]
+        shape_, rest_wh, given_wh = shape[low:high], residual_wh[low:high], out_wh[low:high]
+        for i in range(shape_.size):
+            weight += shape_[i]
+        for i in range(shape_.size):
+            given_wh[i] = min(day_wh[d] * shape_[i] / weight, rest_wh[i]) if weight > 0 else 0.0
+            got += given_wh[i]
+            left += rest_wh[i] - given_wh[i]
         short = day_wh[d] - got
         part = min(short / left, 1.0) if left > 0 and short > 0 else 0.0
         if part > 0:
-            for i in range(cuts[d], cuts[d + 1]):
-                out_wh[i] = min(out_wh[i] + part * (residual_wh[i] - out_wh[i]), residual_wh[i])
+            for i in range(shape_.size):
+                given_wh[i] = min(given_wh[i] + part * (rest_wh[i] - given_wh[i]), rest_wh[i])
