@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from analytics.disaggregation.classes import BOILER, COOKING, N_CLASSES, VEHICLE, WASHING
 from analytics.disaggregation.columns import N_COLUMNS
-from analytics.disaggregation.estimate import Days, estimate, new_runs, new_work
+from analytics.disaggregation.estimate import estimate, new_runs
 from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
 from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
+from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
 

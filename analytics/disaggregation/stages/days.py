@@ -182,8 +182,9 @@ def measure_day(
     """
     row[:] = 0
     total, valid_s, first = np.int64(0), np.int64(0), 0
+    last: Any
     least_w, most_w = np.inf, 0.0
-    step_s = np.int64(duration_s[0]) if is_even_day else np.int64(1)
+    step_s: Any = np.int64(duration_s[0]) if is_even_day else np.int64(1)
     for part in range(4):
         last = np.int64(start_us.size)
         edge_us = day_us + part_edge(part + 1, length_s) * 1_000_000

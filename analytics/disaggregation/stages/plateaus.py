@@ -173,7 +173,8 @@ def plateaus_of(experience: Any, n_before: Any) -> Any:
     for d in range(experience.shape[0]):
         if experience[d, LEVEL] > 0:
             plateaus[LEVEL_W, k] = experience[d, LEVEL]
-            plateaus[WEIGHT_MIN, k] = min(np.int64(experience[d, LENGTH]), MAX_WEIGHT_MIN)
+            minutes: Any = np.int64(experience[d, LENGTH])
+            plateaus[WEIGHT_MIN, k] = min(minutes, MAX_WEIGHT_MIN)
             plateaus[LENGTH_MIN, k] = experience[d, LENGTH]
             plateaus[START_MIN, k] = experience[d, START]
             k += 1
