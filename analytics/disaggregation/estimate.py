@@ -22,7 +22,6 @@ from analytics.disaggregation.columns import HISTORY_DAYS, N_COLUMNS
 from analytics.disaggregation.priors import (
     ACTIVITY_DOUBT,
     CYCLE_RESOLUTION_S,
-    DARK_SINE,
     EVIDENCE_DOUBT,
     EVIDENCE_RESOLUTION_S,
     LIGHTS_DOUBT,
@@ -33,15 +32,13 @@ from analytics.disaggregation.priors import (
     SCALE_SHARE,
     STANDBY_DOUBT,
     STANDBY_SPREAD,
-    WAKING_FROM_H,
 )
 from analytics.disaggregation.stages import activities, compiled, inlined
-from analytics.disaggregation.stages.days import DAY_S, wall_second
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
+from analytics.disaggregation.stages.placing import number_days, part_of, place_intervals, resolution
 from analytics.disaggregation.stages.reconcile import reconcile_days, reconcile_month
-from analytics.disaggregation.stages.season import HOUR_US, sun_sine
 from analytics.disaggregation.stages.standby import fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
 from analytics.disaggregation.stages.thermal import allocate, degrees, month_energy, regress
@@ -83,6 +80,7 @@ class Home(NamedTuple):
 
     start_us: npt.NDArray[np.int64]
     duration_s: npt.NDArray[np.int32]
+    energy_uwh: npt.NDArray[np.int64]
     is_valid: npt.NDArray[np.bool_]
     edges_us: npt.NDArray[np.int64]
     n_context: int
@@ -106,20 +104,6 @@ class Found(NamedTuple):
     day_wh: npt.NDArray[np.float64]
 
 
-class Work(NamedTuple):
-    """Arrays of one home's intervals, shape (n,); `day` is -1 outside the days."""
-
-    day: npt.NDArray[np.int64]
-    wall_s: npt.NDArray[np.int64]
-    celsius: npt.NDArray[np.float64]
-    is_dark: npt.NDArray[np.bool_]
-    residual_wh: npt.NDArray[np.float64]
-    out_wh: npt.NDArray[np.float64]
-    shape: npt.NDArray[np.float64]
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
-
-
 class Runs(NamedTuple):
     """Runs of single appliances of one home, in order of start; a class that is none is no cycle."""
 
@@ -127,22 +111,6 @@ class Runs(NamedTuple):
     start_us: npt.NDArray[np.int64]
     end_us: npt.NDArray[np.int64]
     energy_wh: npt.NDArray[np.float64]
-
-
-@compiled
-def _new_work(n: Any) -> Any:
-    """Return room for so many intervals."""
-    return Work(
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
-        np.empty(n),
-        np.empty(n, dtype=np.bool_),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
-    )
 
 
 @compiled
@@ -157,74 +125,25 @@ def _experience(history: Any, rows: Any, n_context: Any) -> Any:
     if history.shape[0] == 0:
         return rows
     joined = np.empty((history.shape[0] + rows.shape[0] - n_context, N_COLUMNS), dtype=np.uint16)
-    joined[: history.shape[0]] = history
-    joined[history.shape[0] :] = rows[n_context:]
+    flat, before, after = joined.reshape(-1), history.reshape(-1), rows.reshape(-1)
+    for k in range(before.size):
+        flat[k] = before[k]
+    for k in range(flat.size - before.size):
+        flat[before.size + k] = after[n_context * N_COLUMNS + k]
     return joined
 
 
 @compiled
-def _place_intervals(inputs: Any, n: Any, work: Any, left_wh: Any) -> Any:
-    """Fill day, clock, warmth, darkness and valid energy of each interval of a home.
-
-    Parameters
-    ----------
-    left_wh : ndarray of float64, shape (target days,), [Wh]
-        Filled with the valid energy of each target day.
-
-    Returns
-    -------
-    float, [s]
-        Mean length of the valid intervals within the days; 0 without any.
-    """
-    i, j = inputs.offsets[n], inputs.offsets[n + 1]
-    start_us, duration_s = inputs.start_us[i:j], inputs.duration_s[i:j]
-    energy_uwh, is_valid = inputs.energy_uwh[i:j], inputs.is_valid[i:j]
-    edges_us = inputs.edges_us[inputs.edge_offsets[n] : inputs.edge_offsets[n + 1]]
-    n_context, place = inputs.n_context_days[n], inputs.place[n]
-    first_hour_us, n_hours = inputs.first_hour_us, inputs.celsius.shape[1]
-    phi, lam = np.radians(inputs.latitude[place]), np.radians(inputs.longitude[place])
-    sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
-    day, wall_s, celsius, is_dark = work.day, work.wall_s, work.celsius, work.is_dark
-    count, seconds, d, next_us, length_s = 0, 0, -1, np.int64(-(2**62)), 0
-    warmth, is_night, n_days = 0.0, False, edges_us.size - 1
-    for i in range(start_us.size):
-        while d < n_days and start_us[i] >= edges_us[d + 1]:
-            d += 1
-            length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000 if d < n_days else 0
-        if start_us[i] >= next_us:
-            hour = (start_us[i] - first_hour_us) // HOUR_US
-            next_us = first_hour_us + (hour + 1) * HOUR_US
-            hour = min(max(hour, 0), n_hours - 1)
-            warmth = inputs.celsius[place, hour]
-            is_night = sun_sine(hour, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
-        work.residual_wh[i] = 0.0
-        celsius[i] = warmth
-        if d < 0 or d >= n_days:
-            day[i], wall_s[i], is_dark[i] = -1, 0, False
-            continue
-        # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
-        elapsed_s = np.int64((start_us[i] - edges_us[d] + 0.5) * 1e-6)
-        day[i] = d
-        wall_s[i] = min(elapsed_s, DAY_S - 1) if length_s == DAY_S else wall_second(elapsed_s, length_s)
-        is_dark[i] = is_night and wall_s[i] >= WAKING_FROM_H * 3600
-        if is_valid[i]:
-            work.residual_wh[i] = energy_uwh[i] * 1e-6
-            count += 1
-            seconds += duration_s[i]
-            if d >= n_context:
-                left_wh[d - n_context] += work.residual_wh[i]
-    return seconds / max(count, 1)
-
-
-@compiled
-def _take(k: Any, home: Any, work: Any, found: Any) -> Any:
+def _take(k: Any, home: Any, days: Any, work: Any, found: Any) -> Any:
     """Take a stage's energy out of the residual and add it to the days of its class; return its sum."""
     total, first = 0.0, home.n_context
-    for i in range(work.out_wh.size):
-        work.residual_wh[i] = max(work.residual_wh[i] - work.out_wh[i], 0.0)
-        if work.day[i] >= first:
-            found.day_wh[k, work.day[i] - first] += work.out_wh[i]
+    for d in range(home.share.size):
+        taken = found.day_wh[k, d]
+        for i in range(days.cuts[first + d], days.cuts[first + d + 1]):
+            work.residual_wh[i] = max(work.residual_wh[i] - work.out_wh[i], 0.0)
+            taken += work.out_wh[i]
             total += work.out_wh[i]
+        found.day_wh[k, d] = taken
     return total
 
 
@@ -245,10 +164,12 @@ def _combine(prior: Any, prior_variance: Any, seen: Any, seen_variance: Any) -> 
 
 
 @compiled
-def _separate_base(home: Any, work: Any, found: Any, total_wh: Any) -> Any:
-    """Separate standby and cold appliances; return what they leave of the target days [Wh]."""
-    days = home.share.sum()
-    hours = 24.0 * days
+def _separate_base(home: Any, days: Any, work: Any, found: Any, left_wh: Any) -> Any:
+    """Separate standby and cold appliances; return what they leave of the target days [Wh].
+
+    `left_wh`, shape (target days,), is filled with the valid energy of each target day [Wh].
+    """
+    hours = 24.0 * home.share.sum()
     n_target = home.share.size
     part = fridge_share(home.resolution_s)
     fridge_w, fridge_variance = fridge_power(
@@ -256,17 +177,39 @@ def _separate_base(home: Any, work: Any, found: Any, total_wh: Any) -> Any:
     )
     level_w = np.zeros(n_target)
     spread_w = standby_levels(home.experience, home.n_before, home.first_day, part * fridge_w, level_w)
-    energy, day_wh, first = found.energy, found.day_wh, home.n_context
-    for i in range(home.start_us.size):
-        if work.residual_wh[i] > 0:
-            d = work.day[i] - first
-            hour_h = home.duration_s[i] / 3600.0
-            standby = min(level_w[max(d, 0)] * hour_h, work.residual_wh[i])
-            fridge = min(fridge_w * hour_h, work.residual_wh[i] - standby)
-            work.residual_wh[i] -= standby + fridge
-            if d >= 0:
-                day_wh[STANDBY, d] += standby
-                day_wh[FRIDGE, d] += fridge
+    energy, day_wh, residual_wh = found.energy, found.day_wh, work.residual_wh
+    residual_wh[: days.cuts[0]] = 0.0
+    residual_wh[days.cuts[days.is_even.size] :] = 0.0
+    for day in range(days.is_even.size):
+        low, high, d = days.cuts[day], days.cuts[day + 1], day - home.n_context
+        day_w, valid_wh, standby_wh, cold_wh = level_w[max(d, 0)], 0.0, 0.0, 0.0
+        if days.is_even[day]:
+            hour_h = home.duration_s[low] / 3600.0
+            most_standby_wh, most_cold_wh = day_w * hour_h, fridge_w * hour_h
+            energy_uwh, rest_wh = home.energy_uwh[low:high], residual_wh[low:high]
+            for i in range(energy_uwh.size):
+                energy_wh = energy_uwh[i] * 1e-6
+                standby = min(most_standby_wh, energy_wh)
+                fridge = min(most_cold_wh, energy_wh - standby)
+                rest_wh[i] = energy_wh - (standby + fridge)
+                valid_wh += energy_wh
+                standby_wh += standby
+                cold_wh += fridge
+        else:
+            for i in range(low, high):
+                residual_wh[i] = 0.0
+                if home.is_valid[i]:
+                    hour_h = home.duration_s[i] / 3600.0
+                    energy_wh = home.energy_uwh[i] * 1e-6
+                    standby = min(day_w * hour_h, energy_wh)
+                    fridge = min(fridge_w * hour_h, energy_wh - standby)
+                    residual_wh[i] = energy_wh - (standby + fridge)
+                    valid_wh += energy_wh
+                    standby_wh += standby
+                    cold_wh += fridge
+        if d >= 0:
+            left_wh[d], day_wh[STANDBY, d], day_wh[FRIDGE, d] = valid_wh, standby_wh, cold_wh
+    total_wh = left_wh.sum()
     energy[STANDBY], energy[FRIDGE] = day_wh[STANDBY].sum(), day_wh[FRIDGE].sum()
     doubt = (STANDBY_SPREAD * spread_w * hours) ** 2 + (STANDBY_DOUBT * energy[STANDBY]) ** 2
     found.variance[STANDBY] = doubt + fridge_variance * (part * hours) ** 2
@@ -277,10 +220,12 @@ def _separate_base(home: Any, work: Any, found: Any, total_wh: Any) -> Any:
 
 
 @compiled
-def _separate_charges(home: Any, work: Any, found: Any, charges: Any) -> Any:
+def _separate_charges(home: Any, days: Any, work: Any, found: Any, charges: Any) -> Any:
     """Separate a vehicle's charges; return how many there are and the variance of their month."""
     is_listed = home.numbers[HAS_LIST] > 0
     ownership = (1 if home.wattages_w.size > 0 else 2) if is_listed else 0
+    if ownership == 0:
+        number_days(days, work)
     n_charges, variance, _ = separate_vehicles(
         home.start_us,
         home.duration_s,
@@ -299,7 +244,7 @@ def _separate_charges(home: Any, work: Any, found: Any, charges: Any) -> Any:
         charges.energy_wh,
     )
     if n_charges > 0:
-        _take(VEHICLE, home, work, found)
+        _take(VEHICLE, home, days, work, found)
         for d in range(home.share.size):
             # An interval that crosses midnight may bring energy to a day on which nothing charges.
             if not is_touched(home.edges_us[d], home.edges_us[d + 1], charges.start_us, charges.end_us, n_charges):
@@ -308,7 +253,7 @@ def _separate_charges(home: Any, work: Any, found: Any, charges: Any) -> Any:
 
 
 @compiled
-def _separate_weather(home: Any, work: Any, found: Any, room_wh: Any) -> Any:
+def _separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any) -> Any:
     """Separate heating and cooling; return lights per dark hour [kWh] and what is left of the target days [Wh]."""
     told = np.zeros(7)
     regress(home.numbers, home.experience, home.first_day - home.n_before, home.mean_c, home.dark_h, told)
@@ -330,10 +275,24 @@ def _separate_weather(home: Any, work: Any, found: Any, room_wh: Any) -> Any:
         )
         if expected_wh.sum() <= 0:
             continue
-        for i in range(work.shape.size):
-            work.shape[i] = degrees(base, work.celsius[i]) * home.duration_s[i]
-        allocate(expected_wh, work.shape, work.day, home.n_context, work.residual_wh, work.out_wh)
-        found.energy[k] = _take(k, home, work, found)
+        cuts, energy_wh = days.cuts[home.n_context :], 0.0
+        for d in range(expected_wh.size):
+            if expected_wh[d] > 0:
+                shape, celsius = work.shape[cuts[d] : cuts[d + 1]], work.celsius[cuts[d] : cuts[d + 1]]
+                duration_s = home.duration_s[cuts[d] : cuts[d + 1]]
+                for i in range(shape.size):
+                    shape[i] = degrees(base, celsius[i]) * duration_s[i]
+        allocate(expected_wh, work.shape, cuts, work.residual_wh, work.out_wh)
+        for d in range(expected_wh.size):
+            if expected_wh[d] > 0:
+                taken_wh = 0.0
+                residual_wh, out_wh = work.residual_wh[cuts[d] : cuts[d + 1]], work.out_wh[cuts[d] : cuts[d + 1]]
+                for i in range(out_wh.size):
+                    residual_wh[i] = max(residual_wh[i] - out_wh[i], 0.0)
+                    taken_wh += out_wh[i]
+                    energy_wh += out_wh[i]
+                found.day_wh[k, d] = taken_wh
+        found.energy[k] = energy_wh
         _limit(k, room_wh, found)
         room_wh = max(room_wh - found.energy[k], 0.0)
     return told[6], room_wh
@@ -369,15 +328,15 @@ def _name_runs(
 
 
 @compiled
-def _separate_runs(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, runs: Any) -> Any:
+def _separate_runs(home: Any, days: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, runs: Any) -> Any:
     """Separate boiler, cooking and washing: the survey's energy moved towards what runs in the home.
 
     Returns how many runs there are; `runs` is filled.
     """
-    days = home.share.sum()
+    n_days, cuts = home.share.sum(), days.cuts[home.n_context :]
     first, last = work.first, work.last
     n_runs = activities.find_runs(
-        home.start_us, home.duration_s, work.residual_wh, work.day, home.n_context, first, last
+        home.start_us, home.duration_s, work.residual_wh, cuts[0], cuts[home.share.size], first, last
     )
     odds, energy_wh = np.empty((n_runs, activities.N_COMPONENTS)), np.empty(n_runs)
     rates = np.empty(activities.N_COMPONENTS)
@@ -386,8 +345,8 @@ def _separate_runs(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any,
     activities.describe_runs(
         home.duration_s, work.residual_wh, first, last, n_runs, work.wall_s, energy_wh, odds, rates
     )
-    activities.favour_regular(first, n_runs, work.wall_s, days, odds)
-    activities.share_runs(odds, energy_wh, n_runs, days, rates, class_wh, class_variance)
+    activities.favour_regular(first, n_runs, work.wall_s, n_days, odds)
+    activities.share_runs(odds, energy_wh, n_runs, n_days, rates, class_wh, class_variance)
     _name_runs(home.start_us, home.duration_s, first, last, n_runs, odds, energy_wh, home.resolution_s, runs)
     fine_s, coarse_s = EVIDENCE_RESOLUTION_S
     along = min(max((home.resolution_s - fine_s) / (coarse_s - fine_s), 0.0), 1.0)
@@ -398,32 +357,33 @@ def _separate_runs(home: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any,
             seen_variance = class_variance[k] + (doubt * (class_wh[k] + 0.3 * mean_wh[k])) ** 2
             found.energy[k], found.variance[k] = _combine(mean_wh[k], prior_variance, class_wh[k], seen_variance)
             _limit(k, room_wh, found)
-    activities.add_classes(
-        home.duration_s, work.residual_wh, work.day, home.n_context, first, last, n_runs, odds, found.day_wh
-    )
+    activities.add_classes(home.duration_s, work.residual_wh, cuts, first, last, n_runs, odds, found.day_wh)
     return n_runs
 
 
 @compiled
 def _leave_others(
-    home: Any, work: Any, found: Any, lights_kwh: Any, mean_wh: Any, room_wh: Any, total_wh: Any
+    home: Any, days: Any, work: Any, found: Any, lights_kwh: Any, mean_wh: Any, room_wh: Any, total_wh: Any
 ) -> None:
     """Separate lights, an even power in the dark waking hours that were measured, and weigh what is left.
 
     What no stage claims is weighed against what a survey expects of things without a class.
     """
-    lights_wh, rest_wh, first = 0.0, 0.0, home.n_context
+    lights_wh, rest_wh = 0.0, 0.0
     wh_per_s = lights_kwh / 3.6
-    day_wh = found.day_wh
-    for i in range(work.residual_wh.size):
-        d = work.day[i] - first
-        if d >= 0:
-            wanted = wh_per_s * home.duration_s[i] if work.is_dark[i] and home.is_valid[i] else 0.0
-            lit = min(wanted, work.residual_wh[i])
+    for d in range(home.share.size):
+        low, high = days.cuts[home.n_context + d], days.cuts[home.n_context + d + 1]
+        lit_wh, dim_wh = found.day_wh[LIGHTS, d], found.day_wh[OTHERS, d]
+        duration_s, is_valid = home.duration_s[low:high], home.is_valid[low:high]
+        is_dark, residual_wh = work.is_dark[low:high], work.residual_wh[low:high]
+        for i in range(duration_s.size):
+            wanted = wh_per_s * duration_s[i] if is_dark[i] and is_valid[i] else 0.0
+            lit = min(wanted, residual_wh[i])
             lights_wh += wanted
-            rest_wh += work.residual_wh[i] - lit
-            day_wh[LIGHTS, d] += lit
-            day_wh[OTHERS, d] += work.residual_wh[i] - lit
+            rest_wh += residual_wh[i] - lit
+            lit_wh += lit
+            dim_wh += residual_wh[i] - lit
+        found.day_wh[LIGHTS, d], found.day_wh[OTHERS, d] = lit_wh, dim_wh
     found.energy[LIGHTS] = lights_wh
     found.variance[LIGHTS] = (LIGHTS_DOUBT * lights_wh) ** 2
     _limit(LIGHTS, room_wh, found)
@@ -464,6 +424,7 @@ def _home(inputs: Any, n: Any, rows: Any, share: Any, resolution_s: Any) -> Any:
     return Home(
         inputs.start_us[i:j],
         inputs.duration_s[i:j],
+        inputs.energy_uwh[i:j],
         inputs.is_valid[i:j],
         edges_us,
         n_context,
@@ -482,7 +443,16 @@ def _home(inputs: Any, n: Any, rows: Any, share: Any, resolution_s: Any) -> Any:
 
 @inlined
 def estimate(
-    inputs: Any, n: Any, rows: Any, share: Any, day_wh: Any, variance: Any, charges: Any, runs: Any
+    inputs: Any,
+    n: Any,
+    rows: Any,
+    share: Any,
+    days: Any,
+    day_wh: Any,
+    variance: Any,
+    work: Any,
+    charges: Any,
+    runs: Any,
 ) -> Any:
     """Fill each class's days, which add up to the valid energy of each day, and the variance of its month.
 
@@ -495,35 +465,40 @@ def estimate(
         Of all days of the home, context included.
     share : ndarray of float64, shape (target days,)
         Validly measured part of each target day, in days of 24 h.
+    days : Days
+        Of all days of the home, context included.
     day_wh : ndarray of float64, shape (N_CLASSES, target days), [Wh]
         Zeros, filled.
     variance : ndarray of float64, shape (N_CLASSES,), [Wh²]
         Zeros, filled.
+    work : Work
+        Room for the intervals at least.
     charges, runs : Runs
-        Room for one per interval, filled.
+        Room for one per interval at least, filled.
 
     Returns
     -------
     n_charges, n_runs : int
     """
     i, j = inputs.offsets[n], inputs.offsets[n + 1]
-    work = _new_work(j - i)
+    work = part_of(work, j - i)
     left_wh = np.zeros(share.size)
-    resolution_s = _place_intervals(inputs, n, work, left_wh)
+    resolution_s = resolution(inputs.duration_s[i:j], inputs.is_valid[i:j], days)
     if resolution_s <= 0 or share.sum() <= 0:
         return np.int64(0), np.int64(0)
+    place_intervals(inputs, n, days, work)
     home = _home(inputs, n, rows, share, resolution_s)
     found = Found(np.zeros(N_CLASSES), variance, day_wh)
-    room_wh = _separate_base(home, work, found, left_wh.sum())
-    n_charges, charged_variance = _separate_charges(home, work, found, charges)
+    room_wh = _separate_base(home, days, work, found, left_wh)
+    n_charges, charged_variance = _separate_charges(home, days, work, found, charges)
     charged_wh = day_wh[VEHICLE].copy()
     for d in range(share.size):
         left_wh[d] = max(left_wh[d] - charged_wh[d], 0.0)
     room_wh = max(room_wh - charged_wh.sum(), 0.0)
-    lights_kwh, room_wh = _separate_weather(home, work, found, room_wh)
+    lights_kwh, room_wh = _separate_weather(home, days, work, found, room_wh)
     mean_wh = _expect(home, found, room_wh)
-    n_runs = _separate_runs(home, work, found, mean_wh, room_wh, runs)
-    _leave_others(home, work, found, lights_kwh, mean_wh, room_wh, left_wh.sum())
+    n_runs = _separate_runs(home, days, work, found, mean_wh, room_wh, runs)
+    _leave_others(home, days, work, found, lights_kwh, mean_wh, room_wh, left_wh.sum())
     reconcile_month(found.energy, variance, left_wh.sum())
     # Charges stay as they were found: they are no part of what the days share out.
     day_wh[VEHICLE] = 0.0

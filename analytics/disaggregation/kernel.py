@@ -17,6 +17,7 @@ from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
 from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
+from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
 
@@ -77,19 +78,24 @@ def _add_cycles(
 
 
 @inlined
-def _disaggregate_home(inputs: Any, home: Any, outputs: Any, table: Any, count: Any) -> Any:
+def _disaggregate_home(
+    inputs: Any, home: Any, outputs: Any, work: Any, charges: Any, runs: Any, table: Any, count: Any
+) -> Any:
     """Split one home's target days; return what is wrong with it and the table of cycles with its rows."""
     i, j = inputs.offsets[home], inputs.offsets[home + 1]
     start_us, duration_s = inputs.start_us[i:j], inputs.duration_s[i:j]
     energy_uwh, is_valid = inputs.energy_uwh[i:j], inputs.is_valid[i:j]
     edges_us = inputs.edges_us[inputs.edge_offsets[home] : inputs.edge_offsets[home + 1]]
-    n_context, n_days, n = inputs.n_context_days[home], edges_us.size - 1, start_us.size
+    n_context, n_days = inputs.n_context_days[home], edges_us.size - 1
     fault = fault_of(start_us, duration_s, energy_uwh)
     if fault != SOUND:
         return fault, table, count
     total_uwh, valid_s = np.zeros(n_days, dtype=np.int64), np.zeros(n_days, dtype=np.int64)
     rows = np.zeros((n_days, N_COLUMNS), dtype=np.uint16)
-    measure_home(start_us, duration_s, energy_uwh, is_valid, edges_us, total_uwh, valid_s, rows)
+    days = Days(np.empty(n_days + 1, dtype=np.int64), np.empty(n_days, dtype=np.bool_))
+    measure_home(
+        start_us, duration_s, energy_uwh, is_valid, edges_us, total_uwh, valid_s, rows, days.cuts, days.is_even
+    )
     n_target = n_days - n_context
     first = inputs.target_offsets[home]
     last = first + n_target
@@ -103,8 +109,7 @@ def _disaggregate_home(inputs: Any, home: Any, outputs: Any, table: Any, count: 
         expected_s += length_s
     day_wh = np.zeros((N_CLASSES, n_target))
     variance = np.zeros(N_CLASSES)
-    charges, runs = new_runs(n), new_runs(n)
-    n_charges, n_runs = estimate(inputs, home, rows, share, day_wh, variance, charges, runs)
+    n_charges, n_runs = estimate(inputs, home, rows, share, days, day_wh, variance, work, charges, runs)
     round_parts(total_uwh[n_context:], day_wh, outputs.total_mwh[first:last], outputs.parts_mwh[first:last])
     coverage = valid_s[n_context:].sum() / max(expected_s, 1)
     if inputs.homes[home, HAS_GENERATOR] > 0:
@@ -128,8 +133,13 @@ def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles as a table."""
     table = np.empty((8 * (last - first), N_FIELDS), dtype=np.int64)
     count = np.int64(0)  # typed, so that no variant is compiled for a constant
+    longest = np.int64(0)
     for home in range(first, last):
-        fault, table, count = _disaggregate_home(inputs, home, outputs, table, count)
+        longest = max(longest, inputs.offsets[home + 1] - inputs.offsets[home])
+    # One home after the other uses the same memory: new pages would cost more than the work on them.
+    work, charges, runs = new_work(longest), new_runs(longest), new_runs(longest)
+    for home in range(first, last):
+        fault, table, count = _disaggregate_home(inputs, home, outputs, work, charges, runs, table, count)
         if fault != SOUND:
             return home, fault, table[:count]
     return -1, SOUND, table[:count]

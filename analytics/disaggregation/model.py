@@ -5,6 +5,7 @@ Stages run in order, each on what the ones before left of every valid interval; 
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -81,8 +82,7 @@ def _inputs(batch: HomesBatch) -> Inputs:
     """Return the batch as arrays, with the seasons of each place and span of days among its homes."""
     places = batch.places
     n_hours = places.celsius.shape[1]
-    hours_us = places.first_hour_us + np.arange(n_hours, dtype=np.int64) * HOUR_US
-    sun = np.stack([np.sin(np.radians(sun_elevation_deg(hours_us, *at))) for at in _SUN_AT])
+    sun = _sun(places.first_hour_us, n_hours)
     edge_us = batch.day_edges_us[batch.edge_offsets[:-1] + batch.n_context_days]
     end_us = batch.day_edges_us[batch.edge_offsets[1:] - 1]
     keys, season = np.unique(np.stack([batch.place, edge_us, end_us], axis=1), axis=0, return_inverse=True)
@@ -133,6 +133,13 @@ def _inputs(batch: HomesBatch) -> Inputs:
         dark_h=dark_h,
         measured=measured,
     )
+
+
+@lru_cache(maxsize=4)
+def _sun(first_hour_us: int, n_hours: int) -> npt.NDArray[np.float64]:
+    """Return the sines of the sun's elevation at `_SUN_AT`, shape (3, hours); batches of a month share them."""
+    hours_us = first_hour_us + np.arange(n_hours, dtype=np.int64) * HOUR_US
+    return np.stack([np.sin(np.radians(sun_elevation_deg(hours_us, *at))) for at in _SUN_AT])
 
 
 def _outputs(batch: HomesBatch) -> Outputs:

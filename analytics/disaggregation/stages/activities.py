@@ -83,20 +83,21 @@ def set_rates(home: Any, rates: Any) -> None:
 
 @compiled
 def find_runs(
-    start_us: Any, duration_s: Any, residual_wh: Any, day: Any, n_context: Any, first: Any, last: Any
+    start_us: Any, duration_s: Any, residual_wh: Any, begin: Any, end: Any, first: Any, last: Any
 ) -> Any:
-    """Fill the first and last interval of each run on the target days; return how many there are."""
+    """Fill first and last interval of each run among the intervals `begin:end`; return how many there are."""
     count, end_us, before_w = 0, np.int64(-(2**62)), 0.0
+    start_us, duration_s, residual_wh = start_us[begin:end], duration_s[begin:end], residual_wh[begin:end]
     for i in range(residual_wh.size):
-        if day[i] >= n_context and residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
+        if residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
             power_w = residual_wh[i] * 3600.0 / duration_s[i]
             is_near = abs(power_w - before_w) <= RUN_STEP * max(power_w, before_w)
             is_joined = is_near or duration_s[i] < RUN_COARSE_S
             before_w = power_w
             if count > 0 and is_joined and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
-                last[count - 1] = i
+                last[count - 1] = begin + i
             else:
-                first[count], last[count] = i, i
+                first[count], last[count] = begin + i, begin + i
                 count += 1
             end_us = start_us[i] + np.int64(duration_s[i]) * 1_000_000
     return count
@@ -128,10 +129,11 @@ def describe_runs(
     of_longest = -1.0
     for run in range(n_runs):
         energy, seconds, longest = 0.0, 0.0, 0.0
-        for i in range(first[run], last[run] + 1):
-            energy += claim(residual_wh[i], duration_s[i])
-            seconds += duration_s[i]
-            longest = max(longest, float(duration_s[i]))
+        run_wh, run_s = residual_wh[first[run] : last[run] + 1], duration_s[first[run] : last[run] + 1]
+        for i in range(run_wh.size):
+            energy += claim(run_wh[i], run_s[i])
+            seconds += run_s[i]
+            longest = max(longest, float(run_s[i]))
         energy_wh[run] = energy
         hour = wall_s[first[run]] // 3600
         log_kwh, log_h = np.log(energy / 1000.0), np.log(seconds / 3600.0)
@@ -196,25 +198,36 @@ def share_runs(
 
 @compiled
 def add_classes(
-    duration_s: Any,
-    residual_wh: Any,
-    day: Any,
-    n_context: Any,
-    first: Any,
-    last: Any,
-    n_runs: Any,
-    odds: Any,
-    day_wh: Any,
+    duration_s: Any, residual_wh: Any, cuts: Any, first: Any, last: Any, n_runs: Any, odds: Any, day_wh: Any
 ) -> None:
-    """Add each run's energy to the days of its classes, and take it out of the residual."""
+    """Add each run's energy to the days of its classes, and take it out of the residual.
+
+    Parameters
+    ----------
+    cuts : ndarray of int64, shape (target days + 1,)
+        First interval of each day, and the end of the last one's.
+    """
     share = np.empty(N_COMPONENTS)
+    d = 0
     for run in range(n_runs):
         for k in range(N_COMPONENTS):
             share[k] = odds[run, k] if CLASS_OF[k] != OTHERS else 0.0
         claimed = min(share.sum(), 1.0)
-        for i in range(first[run], last[run] + 1):
-            energy = claim(residual_wh[i], duration_s[i])
-            for k in range(N_COMPONENTS):
-                if share[k] > 0:
-                    day_wh[CLASS_OF[k], day[i] - n_context] += share[k] * energy
-            residual_wh[i] = max(residual_wh[i] - claimed * energy, 0.0)
+        i = first[run]
+        while i <= last[run]:
+            while cuts[d + 1] <= i:
+                d += 1
+            stop = min(last[run] + 1, cuts[d + 1])
+            cooking, washing, boiler = day_wh[COOKING, d], day_wh[WASHING, d], day_wh[BOILER, d]
+            run_wh, run_s = residual_wh[i:stop], duration_s[i:stop]
+            for j in range(run_wh.size):
+                energy = claim(run_wh[j], run_s[j])
+                cooking += share[KETTLE] * energy
+                cooking += share[HOB] * energy
+                washing += share[MACHINE] * energy
+                washing += share[DISHES] * energy
+                washing += share[DRYER] * energy
+                boiler += share[TANK] * energy
+                run_wh[j] = max(run_wh[j] - claimed * energy, 0.0)
+            day_wh[COOKING, d], day_wh[WASHING, d], day_wh[BOILER, d] = cooking, washing, boiler
+            i = stop

@@ -91,12 +91,23 @@ class Runs(NamedTuple):
     end: npt.NDArray[np.int64]
 
 
+class Sides(NamedTuple):
+    """Stretch of each run and what surrounds it, for it is asked for again; shapes (rows, 2) and (rows, 4).
+
+    The first rows are of the runs themselves, as many after them of the best stretch of each.
+    """
+
+    stretch: npt.NDArray[np.int64]
+    around: npt.NDArray[np.float64]
+
+
 class Candidates(NamedTuple):
-    """First and last full interval (half open) and log odds of each, in the order of the runs."""
+    """First and last full interval (half open), log odds and row in `Sides` of each, in the order of the runs."""
 
     first: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
     logit: npt.NDArray[np.float64]
+    row: npt.NDArray[np.int64]
 
 
 @compiled
@@ -186,7 +197,7 @@ def weigh_habits(habits: Any, hour_s: Any) -> None:
 
 
 @compiled
-def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, found: Any) -> Any:
+def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any) -> Any:
     """Fill the candidates of the runs; return how many there are.
 
     Likely ones are moved from the habits of other use to those of charging, for the next look.
@@ -194,12 +205,15 @@ def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: An
     n_found = 0
     for run in range(n_runs):
         first, last = runs.first[run], runs.end[run]
-        before, after, background, noise = surroundings(home, wh_per_s, first, last)
+        before, after, background, noise = _known_surroundings(home, wh_per_s, first, last, sides, run)
         low, high = min(before, after, background), min(max(before, after, background), MOST_BESIDE)
         first, end, score = _best_stretch(home, wh_per_s, low, high, noise, habits.high_log, first, last)
         if score > 0.0:
-            logit = _log_odds(home, wh_per_s, habits, first, end, score)
+            row = n_runs + run
+            before, after, background, _ = _known_surroundings(home, wh_per_s, first, end, sides, row)
+            logit = _log_odds(home, wh_per_s, habits, first, end, score, before, after, background)
             found.first[n_found], found.end[n_found], found.logit[n_found] = first, end, logit
+            found.row[n_found] = row
             n_found += 1
             likely = 1.0 / (1.0 + np.exp(-logit))
             habits.starts[home.wall_s[first] // 3600] += likely
@@ -254,6 +268,22 @@ def surroundings(home: Any, wh_per_s: Any, first: Any, end: Any) -> Any:
 
 
 @compiled
+def new_sides(n_runs: Any) -> Any:
+    """Return room for the surroundings of so many runs; nothing is known yet."""
+    return Sides(np.full((2 * n_runs, 2), -1, dtype=np.int64), np.empty((2 * n_runs, 4)))
+
+
+@compiled
+def _known_surroundings(home: Any, wh_per_s: Any, first: Any, end: Any, sides: Any, row: Any) -> Any:
+    """Return the same as `surroundings`, and keep it in a row; it is looked for only where the stretch is new."""
+    around = sides.around[row]
+    if sides.stretch[row, 0] != first or sides.stretch[row, 1] != end:
+        sides.stretch[row, 0], sides.stretch[row, 1] = first, end
+        around[0], around[1], around[2], around[3] = surroundings(home, wh_per_s, first, end)
+    return around[0], around[1], around[2], around[3]
+
+
+@compiled
 def _best_stretch(
     home: Any, wh_per_s: Any, low: Any, high: Any, noise: Any, high_log: Any, first: Any, last: Any
 ) -> Any:
@@ -276,9 +306,18 @@ def _best_stretch(
 
 
 @compiled
-def _log_odds(home: Any, wh_per_s: Any, habits: Any, first: Any, end: Any, score: Any) -> Any:
+def _log_odds(
+    home: Any,
+    wh_per_s: Any,
+    habits: Any,
+    first: Any,
+    end: Any,
+    score: Any,
+    before: Any,
+    after: Any,
+    background: Any,
+) -> Any:
     """Return the log odds that the stretch `[first, end)` is a charge."""
-    before, after, background, _ = surroundings(home, wh_per_s, first, end)
     up = abs(_mean_of(home, wh_per_s, first, end, 1) - before - 1.0)
     down = abs(_mean_of(home, wh_per_s, end - 1, first - 1, -1) - after - 1.0)
     rise, fall = _edges(home, wh_per_s, background, first, end)

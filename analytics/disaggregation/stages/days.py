@@ -85,11 +85,11 @@ def is_even(start_us: Any, duration_s: Any, is_valid: Any) -> Any:
 
 
 @compiled
-def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
+def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, is_even_day: Any) -> Any:
     """Return the least mean power over two measured hours of a day's intervals, infinite without any [W]."""
     if start_us.size == 0:
         return np.inf
-    if is_even(start_us, duration_s, is_valid):
+    if is_even_day:
         step_s = np.int64(duration_s[0])
         width = (QUIET_S + step_s - 1) // step_s
         if width > start_us.size:
@@ -98,8 +98,10 @@ def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) 
         for i in range(width):
             energy += energy_uwh[i]
         least = energy
-        for i in range(width, start_us.size):
-            energy += energy_uwh[i] - energy_uwh[i - width]
+        # Arrays from their first place on spare the check for places counted from the end.
+        added_uwh = energy_uwh[width:]
+        for i in range(added_uwh.size):
+            energy += added_uwh[i] - energy_uwh[i]
             least = min(least, energy)
         return least * 0.0036 / (width * step_s)
     return quiet_power_of_odd(start_us, duration_s, energy_uwh, is_valid)
@@ -126,6 +128,20 @@ def quiet_power_of_odd(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid
 
 
 @compiled
+def measure_even_part(step_s: Any, energy_uwh: Any, first: Any, last: Any) -> Any:
+    """Return the same as `measure_part` of valid intervals of one length: their powers rise with their energies."""
+    if last <= first:
+        return np.int64(0), np.int64(0), np.int64(0), np.inf, 0.0
+    part_uwh = energy_uwh[first:last]
+    total, low, high = np.int64(0), part_uwh[0], part_uwh[0]
+    for i in range(part_uwh.size):
+        total += part_uwh[i]
+        low = min(low, part_uwh[i])
+        high = max(high, part_uwh[i])
+    return total, total, (last - first) * step_s, low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
+
+
+@compiled
 def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, last: Any) -> Any:
     """Return energy, valid energy [µWh], valid time [s], least and greatest valid power [W] of some intervals."""
     total, valid, valid_s = np.int64(0), np.int64(0), np.int64(0)
@@ -143,7 +159,14 @@ def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, la
 
 @compiled
 def measure_day(
-    start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, day_us: Any, length_s: Any, row: Any
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    is_even_day: Any,
+    day_us: Any,
+    length_s: Any,
+    row: Any,
 ) -> Any:
     """Fill a day's row of statistics; return its energy [µWh] and validly measured time [s].
 
@@ -151,18 +174,29 @@ def measure_day(
     ----------
     start_us, duration_s, energy_uwh, is_valid : arrays of one shape
         The intervals that start on the day.
+    is_even_day : bool
+        From `is_even`.
     day_us, length_s : int
         Start and length of the day.
     row : ndarray of uint16, shape (N_COLUMNS,)
     """
     row[:] = 0
     total, valid_s, first = np.int64(0), np.int64(0), 0
+    last: Any
     least_w, most_w = np.inf, 0.0
+    step_s: Any = np.int64(duration_s[0]) if is_even_day else np.int64(1)
     for part in range(4):
-        last = start_us.size
-        if part < 3:
-            last = np.searchsorted(start_us, day_us + part_edge(part + 1, length_s) * 1_000_000)
-        energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
+        last = np.int64(start_us.size)
+        edge_us = day_us + part_edge(part + 1, length_s) * 1_000_000
+        if is_even_day:
+            if part < 3:
+                step_us = step_s * 1_000_000
+                last = min(max((edge_us - start_us[0] + step_us - 1) // step_us, 0), last)
+            energy, valid, part_s, low_w, high_w = measure_even_part(step_s, energy_uwh, first, last)
+        else:
+            if part < 3:
+                last = np.searchsorted(start_us, edge_us)
+            energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
         first = max(first, last)
         total += energy
         valid_s += part_s
@@ -173,16 +207,31 @@ def measure_day(
     if valid_s > 0:
         row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
         row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
-        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
+        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid, is_even_day)
         row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
         if most_w - least_w >= MIN_RISE_W:
-            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
+            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
             if plateau_s > 0:
                 wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
                 row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
                 row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
                 row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
     return total, min(valid_s, length_s)
+
+
+@compiled
+def count_before(start_us: Any, duration_s: Any, first: Any, edge_us: Any) -> Any:
+    """Return how many intervals from `first` on start before an edge; tried first where there is no gap."""
+    n = start_us.size
+    if first >= n or start_us[first] >= edge_us:
+        return np.int64(0)
+    step_us = np.int64(duration_s[first]) * 1_000_000
+    stop = min(first + (edge_us - start_us[first] + step_us - 1) // step_us, n)
+    while stop > first and start_us[stop - 1] >= edge_us:
+        stop -= 1
+    while stop < n and start_us[stop] < edge_us:
+        stop += 1
+    return stop - first
 
 
 @compiled
@@ -195,19 +244,32 @@ def measure_home(
     total_uwh: Any,
     valid_s: Any,
     rows: Any,
+    cuts: Any,
+    is_even_day: Any,
 ) -> Any:
-    """Fill energy, valid time and statistics of each day of a home; an interval belongs to the day it starts in."""
+    """Fill energy, valid time and statistics of each day of a home; an interval belongs to the day it starts in.
+
+    Parameters
+    ----------
+    cuts : ndarray of int64, shape (days + 1,)
+        Filled with the first interval of each day and the end of the last one's.
+    is_even_day : ndarray of bool, shape (days,)
+        Filled: see `is_even`; a day without intervals is not.
+    """
     i = np.searchsorted(start_us, edges_us[0])
+    cuts[0] = i
     for day in range(edges_us.size - 1):
         stop = i
-        while stop < start_us.size and start_us[stop] < edges_us[day + 1]:
-            stop += 1
+        stop += count_before(start_us, duration_s, i, edges_us[day + 1])
         length_s = (edges_us[day + 1] - edges_us[day]) // 1_000_000
+        cuts[day + 1] = stop
+        is_even_day[day] = stop > i and is_even(start_us[i:stop], duration_s[i:stop], is_valid[i:stop])
         total_uwh[day], valid_s[day] = measure_day(
             start_us[i:stop],
             duration_s[i:stop],
             energy_uwh[i:stop],
             is_valid[i:stop],
+            is_even_day[day],
             edges_us[day],
             length_s,
             rows[day],
@@ -230,6 +292,7 @@ def measure_homes(
     rows = np.zeros((edges_us.size - n_homes, N_COLUMNS), dtype=np.uint16)
     total_uwh = np.zeros(rows.shape[0], dtype=np.int64)
     valid_s = np.zeros(rows.shape[0], dtype=np.int64)
+    cuts, is_even_day = np.empty(edges_us.size, dtype=np.int64), np.empty(edges_us.size, dtype=np.bool_)
     for home in range(n_homes):
         i, j = offsets[home], offsets[home + 1]
         e, f = edge_offsets[home], edge_offsets[home + 1]
@@ -246,5 +309,7 @@ def measure_homes(
             total_uwh[d : d + n_days],
             valid_s[d : d + n_days],
             rows[d : d + n_days],
+            cuts,
+            is_even_day,
         )
     return rows, -1, SOUND

@@ -79,14 +79,20 @@ def share_out(budget_mwh: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_
         energy_mwh[piece] = min(np.int64(exact_mwh), budget_mwh[day[piece]])
         weight_mwh[piece] = exact_mwh - energy_mwh[piece]
         budget_mwh[day[piece]] -= energy_mwh[piece]
+    is_rising = True
+    for piece in range(1, n_pieces):
+        is_rising = is_rising and day[piece] >= day[piece - 1]
     for _ in range(n_pieces):
+        is_left = False
         for piece in range(n_pieces):
             d = day[piece]
-            if budget_mwh[d] > 0 and is_largest(piece, day, weight_mwh, n_pieces):
-                energy_mwh[piece] += 1
-                weight_mwh[piece] -= 1.0
-                budget_mwh[d] -= 1
-        if budget_mwh.sum() == 0:
+            if budget_mwh[d] > 0:
+                is_left = True
+                if is_largest(piece, day, weight_mwh, n_pieces, is_rising):
+                    energy_mwh[piece] += 1
+                    weight_mwh[piece] -= 1.0
+                    budget_mwh[d] -= 1
+        if not is_left:
             break
     # A float resolves less than one mWh of more than 9 TWh: what is then still left goes to the first piece.
     for piece in range(n_pieces):
@@ -95,10 +101,20 @@ def share_out(budget_mwh: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_
 
 
 @compiled
-def is_largest(piece: Any, day: Any, weight_mwh: Any, n_pieces: Any) -> Any:
-    """Tell whether no other piece of its day has a larger remainder; of equals the first has it."""
+def is_largest(piece: Any, day: Any, weight_mwh: Any, n_pieces: Any, is_rising: Any) -> Any:
+    """Tell whether no other piece of its day has a larger remainder; of equals the first has it.
+
+    Where the days rise, those of a day are neighbours.
+    """
+    first, end = np.int64(0), n_pieces
+    if is_rising:
+        first, end = piece, piece + 1
+        while first > 0 and day[first - 1] == day[piece]:
+            first -= 1
+        while end < n_pieces and day[end] == day[piece]:
+            end += 1
     larger = 0
-    for other in range(n_pieces):
+    for other in range(first, end):
         if day[other] == day[piece]:
             is_before = other < piece and weight_mwh[other] == weight_mwh[piece]
             larger += int(weight_mwh[other] > weight_mwh[piece] or is_before)

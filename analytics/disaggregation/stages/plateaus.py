@@ -17,6 +17,10 @@ from analytics.disaggregation.stages import compiled
 
 MIN_RISE_W = 1200.0
 """The weakest charger draws 6 A of 230 V, 1.4 kW (IEC 61851-1); a margin for what runs beside it."""
+NO_RISE_UW = 0.999 * MIN_RISE_W / 0.0036
+"""Rises that are surely too small are seen without a division [µWh/s]."""
+AT_ONCE = 16
+"""Intervals looked at together for a rise."""
 STAYS = 0.65
 MAX_SPREAD = 0.3
 MIN_PLATEAU_S = 1500
@@ -39,16 +43,20 @@ SLOT_MIN = 10
 N_SLOTS = 144
 
 LEVEL, LENGTH, START = PLATEAU_W, PLATEAU_W + 1, PLATEAU_W + 2
+LEVEL_W, WEIGHT_MIN, LENGTH_MIN, START_MIN = range(4)
+"""Rows of plateaus: see `plateaus_of`."""
 
 
 @compiled
-def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: Any) -> Any:
+def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, is_even: Any, least_w: Any) -> Any:
     """Return level [W], length [s] and first interval of the longest plateau of a local day.
 
     Parameters
     ----------
     duration_s, energy_uwh, is_valid : arrays of one shape
         The intervals of the day, in order; an invalid one ends a block.
+    is_even : bool
+        Whether all are valid and of one length.
     least_w : float, [W]
         The day's least power, which stands for what was before the first interval.
 
@@ -60,12 +68,21 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
     """
     level_w, length_s, at = 0.0, 0, 0
     before_w = earlier_w = least_w
-    i = 0
+    no_rise_uwh = np.int64(NO_RISE_UW * duration_s[0]) if is_even else np.int64(0)
+    i, plain = 0, 2  # from `plain` on the two intervals before are what was before
     while i < duration_s.size:
         if not is_valid[i]:
             before_w = earlier_w = least_w
             i += 1
+            plain = i + 2
             continue
+        if i >= plain:
+            if is_even:
+                i = _next_rise(energy_uwh, i, no_rise_uwh)
+                if i == duration_s.size:
+                    break
+            before_w = energy_uwh[i - 1] * 0.0036 / duration_s[i - 1]
+            earlier_w = energy_uwh[i - 2] * 0.0036 / duration_s[i - 2]
         power_w = energy_uwh[i] * 0.0036 / duration_s[i]
         base_w = min(before_w, earlier_w)
         after = i + 1
@@ -76,10 +93,29 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, least_w: An
             after = max(last, i + 1)
         if after > i + 1:
             before_w = earlier_w = base_w
+            plain = after + 2
         else:
             earlier_w, before_w = before_w, power_w
         i = after
     return level_w, length_s, at
+
+
+@compiled
+def _next_rise(energy_uwh: Any, first: Any, no_rise_uwh: Any) -> Any:
+    """Return the first interval from `first` on that may be a rise, the end without any."""
+    now, before, earlier = energy_uwh[first:], energy_uwh[first - 1 :], energy_uwh[first - 2 :]
+    i = np.int64(0)
+    while i + AT_ONCE <= now.size:
+        most = now[i] - min(before[i], earlier[i])
+        now_, before_, earlier_ = now[i : i + AT_ONCE], before[i : i + AT_ONCE], earlier[i : i + AT_ONCE]
+        for k in range(AT_ONCE):
+            most = max(most, now_[k] - min(before_[k], earlier_[k]))
+        if most >= no_rise_uwh:
+            break
+        i += AT_ONCE
+    while i < now.size and now[i] - min(before[i], earlier[i]) < no_rise_uwh:
+        i += 1
+    return first + i
 
 
 @compiled
@@ -123,57 +159,73 @@ def _block(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, base_w: 
 
 
 @compiled
-def plateau_weight(row: Any) -> Any:
-    """Return how much a day's plateau counts [min]."""
-    return min(float(row[LENGTH]), MAX_WEIGHT_MIN)
+def plateaus_of(experience: Any, n_before: Any) -> Any:
+    """Return the days' plateaus in order, shape (4, plateaus), and how many of them are of the first `n_before`.
 
-
-@compiled
-def mean_level(experience: Any, low_w: Any, high_w: Any) -> Any:
-    """Return the mean level of the days' plateaus between two powers [W], 0 without any."""
-    total, weight = 0.0, 0.0
+    The rows are `LEVEL_W`, `WEIGHT_MIN`, `LENGTH_MIN` and `START_MIN`. They are whole numbers, so that sums over
+    them are exact in any order and several are added at once.
+    """
+    count = 0
     for d in range(experience.shape[0]):
-        if low_w <= experience[d, LEVEL] <= high_w:
-            minutes = plateau_weight(experience[d])
-            total += experience[d, LEVEL] * minutes
-            weight += minutes
-    return total / weight if weight > 0.0 else 0.0
+        count += int(experience[d, LEVEL] > 0)
+    plateaus = np.empty((4, count), dtype=np.int64)
+    k, k_before = 0, 0
+    for d in range(experience.shape[0]):
+        if experience[d, LEVEL] > 0:
+            plateaus[LEVEL_W, k] = experience[d, LEVEL]
+            minutes: Any = np.int64(experience[d, LENGTH])
+            plateaus[WEIGHT_MIN, k] = min(minutes, MAX_WEIGHT_MIN)
+            plateaus[LENGTH_MIN, k] = experience[d, LENGTH]
+            plateaus[START_MIN, k] = experience[d, START]
+            k += 1
+            k_before += int(d < n_before)
+    return plateaus, k_before
 
 
 @compiled
-def usual_level(experience: Any, low_w: Any, high_w: Any) -> Any:
+def mean_level(plateaus: Any, low_w: Any, high_w: Any) -> Any:
+    """Return the mean level of the plateaus between two powers [W], 0 without any."""
+    total, weight = np.int64(0), np.int64(0)
+    level_w, weight_min = plateaus[LEVEL_W], plateaus[WEIGHT_MIN]
+    for k in range(level_w.size):
+        minutes = weight_min[k] if low_w <= level_w[k] <= high_w else np.int64(0)
+        total += level_w[k] * minutes
+        weight += minutes
+    return total / weight if weight > 0 else 0.0
+
+
+@compiled
+def usual_level(plateaus: Any, low_w: Any, high_w: Any) -> Any:
     """Return the level the plateaus between two powers crowd at [W]: their mean, drawn to the closest."""
-    level_w = mean_level(experience, low_w, high_w)
+    level_w = mean_level(plateaus, low_w, high_w)
     for _ in range(2):
-        closer_w = mean_level(
-            experience, max((1.0 - CLOSE) * level_w, low_w), min((1.0 + CLOSE) * level_w, high_w)
-        )
+        closer_w = mean_level(plateaus, max((1.0 - CLOSE) * level_w, low_w), min((1.0 + CLOSE) * level_w, high_w))
         level_w = closer_w if closer_w > 0.0 else level_w
     return level_w
 
 
 @compiled
-def fill_histogram(experience: Any, histogram: Any) -> None:
-    """Fill a histogram of `N_BINS` bins of `BIN_W` with the energy of the days' plateaus, weak ones less."""
+def fill_histogram(plateaus: Any, histogram: Any) -> None:
+    """Fill a histogram of `N_BINS` bins of `BIN_W` with the energy of the plateaus, weak ones less."""
     histogram[:] = 0.0
-    for d in range(experience.shape[0]):
-        if experience[d, LEVEL] > 0:
-            slot = min(int(experience[d, LEVEL] / BIN_W), N_BINS - 1)
-            trust = 1.0 if experience[d, LEVEL] >= WEAK_W else WEAK_TRUST
-            histogram[slot] += trust * experience[d, LEVEL] * plateau_weight(experience[d])
+    for k in range(plateaus.shape[1]):
+        level_w = plateaus[LEVEL_W, k]
+        slot = min(int(level_w / BIN_W), N_BINS - 1)
+        trust = 1.0 if level_w >= WEAK_W else WEAK_TRUST
+        histogram[slot] += trust * level_w * plateaus[WEIGHT_MIN, k]
 
 
 @compiled
-def add_starts(experience: Any, power_w: Any, starts: Any) -> None:
-    """Count the days' plateaus near a power by the local hour they begin in."""
-    for d in range(experience.shape[0]):
-        if abs(experience[d, LEVEL] - power_w) <= NEAR * power_w:
-            starts[min(experience[d, START] // 60, 23)] += 1.0
+def add_starts(plateaus: Any, power_w: Any, starts: Any) -> None:
+    """Count the plateaus near a power by the local hour they begin in."""
+    for k in range(plateaus.shape[1]):
+        if abs(plateaus[LEVEL_W, k] - power_w) <= NEAR * power_w:
+            starts[min(plateaus[START_MIN, k] // 60, 23)] += 1.0
 
 
 @compiled
-def describe_plateaus(experience: Any, power_w: Any) -> Any:
-    """Return what the days' plateaus near a power have in common.
+def describe_plateaus(plateaus: Any, power_w: Any) -> Any:
+    """Return what the plateaus near a power have in common.
 
     Returns
     -------
@@ -189,24 +241,26 @@ def describe_plateaus(experience: Any, power_w: Any) -> Any:
     mean_kwh : float, [kWh]
         Of one of them; a charge may be longer, for a plateau ends at midnight and at any other use.
     """
-    begin = np.zeros(N_SLOTS)
-    n_near, n_sharp, near_wh, all_wh, length, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for d in range(experience.shape[0]):
-        level_w = float(experience[d, LEVEL])
-        if level_w > 0.0:
-            wh = level_w * plateau_weight(experience[d])
-            all_wh += wh
-            if abs(level_w - power_w) <= NEAR * power_w:
-                n_near += 1.0
-                n_sharp += int(abs(level_w - power_w) <= SHARP * power_w)
-                near_wh += wh
-                length += experience[d, LENGTH]
-                square += float(experience[d, LENGTH]) ** 2
-                begin[min(experience[d, START] // SLOT_MIN, N_SLOTS - 1)] += 1.0
-    if n_near == 0.0:
+    level_w, weight_min, length_min = plateaus[LEVEL_W], plateaus[WEIGHT_MIN], plateaus[LENGTH_MIN]
+    n_near, n_sharp, near_wh, all_wh = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    length, square = np.int64(0), np.int64(0)
+    near_w, sharp_w = NEAR * power_w, SHARP * power_w
+    for k in range(level_w.size):
+        is_near = np.int64(abs(level_w[k] - power_w) <= near_w)
+        n_near += is_near
+        n_sharp += np.int64(abs(level_w[k] - power_w) <= sharp_w)
+        near_wh += is_near * level_w[k] * weight_min[k]
+        all_wh += level_w[k] * weight_min[k]
+        length += is_near * length_min[k]
+        square += is_near * length_min[k] * length_min[k]
+    if n_near == 0:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    begin = np.zeros(N_SLOTS)
+    for k in range(level_w.size):
+        if abs(level_w[k] - power_w) <= near_w:
+            begin[min(plateaus[START_MIN, k] // SLOT_MIN, N_SLOTS - 1)] += 1.0
     most = 0.0
     for k in range(N_SLOTS):
         most = max(most, begin[k] + begin[k - 1])
-    varied = np.sqrt(max(square * n_near - length * length, 0.0)) / length
+    varied = np.sqrt(max(float(square) * n_near - float(length) * length, 0.0)) / length
     return n_near, most / n_near, n_sharp / n_near, near_wh / all_wh, varied, near_wh / 60_000.0 / n_near

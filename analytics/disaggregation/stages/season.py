@@ -61,13 +61,24 @@ def fill_season(
     before_c = np.nan
     for d in range(mean_c.size):
         low = first + (d - n_before) * DAY_H
-        warmth, known, dark = 0.0, 0.0, 0.0
-        for h in range(DAY_H):
-            hour = min(max(low + h, 0), last)
-            warmth += celsius[hour]
-            known += is_measured[hour]
-            if h >= WAKING_FROM_H and sun_sine(hour, sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE:
-                dark += 1.0
+        warmth, known, dark = 0.0, np.int64(0), np.int64(0)
+        if low >= 0 and low + DAY_H <= last + 1:
+            # The same without bounds, several hours at once.
+            day_sun = sun[:, low + WAKING_FROM_H : low + DAY_H]
+            day_c, is_known = celsius[low : low + DAY_H], is_measured[low : low + DAY_H]
+            for h in range(DAY_H - WAKING_FROM_H):
+                dark += np.int64(sun_sine(h, day_sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE)
+            for h in range(DAY_H):
+                warmth += day_c[h]
+            for h in range(DAY_H):
+                known += np.int64(is_known[h])
+        else:
+            for h in range(DAY_H):
+                hour = min(max(low + h, 0), last)
+                warmth += celsius[hour]
+                known += np.int64(is_measured[hour])
+                if h >= WAKING_FROM_H:
+                    dark += np.int64(sun_sine(hour, sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE)
         today_c = warmth / DAY_H
         if d == 0:
             before_c = today_c

@@ -80,11 +80,22 @@ def is_weekend(day: Any) -> Any:
 
 
 @compiled
-def add_up(rows: Any, first_day: Any, mean_c: Any, dark_h: Any, common: Any, with_base: Any) -> Any:
+def add_up(
+    rows: Any,
+    first_day: Any,
+    mean_c: Any,
+    dark_h: Any,
+    common: Any,
+    with_base: Any,
+    first_base: Any,
+    end_base: Any,
+) -> Any:
     """Fill the weighted sums of products of the regression; return days, sum of weights and of y².
 
     Parameters
     ----------
+    first_base, end_base : int
+        Bases outside them are not looked at, and have sums of 0.
     common : ndarray, shape (N_COMMON, N_COMMON + 1)
         Products of the common terms with each other, and with y in the last column.
     with_base : ndarray, shape (N_BASES, N_COMMON + 2)
@@ -94,6 +105,8 @@ def add_up(rows: Any, first_day: Any, mean_c: Any, dark_h: Any, common: Any, wit
     with_base[:] = 0.0
     count, weights, squares = 0, 0.0, 0.0
     n_days = rows.shape[0]
+    cold, warm = np.empty((n_days, N_COMMON + 2)), np.empty((n_days, N_COMMON + 2))
+    n_cold, n_warm = 0, 0
     decay = 0.5 ** (1.0 / SEASON_HALF_LIFE_DAYS)
     weight = decay**n_days
     for d in range(n_days):
@@ -101,10 +114,18 @@ def add_up(rows: Any, first_day: Any, mean_c: Any, dark_h: Any, common: Any, wit
         kwh = day_kwh(rows[d])
         if kwh < 0:
             continue
+        weekend, dark = weight * is_weekend(first_day + d), weight * dark_h[d]
+        if mean_c[d] < HEATING_BASES_C[-1]:
+            cold[n_cold, 0], cold[n_cold, 1], cold[n_cold, 2] = weight, weekend, dark
+            cold[n_cold, 3], cold[n_cold, 4] = kwh, mean_c[d]
+            n_cold += 1
+        if mean_c[d] > COOLING_BASES_C[0]:
+            warm[n_warm, 0], warm[n_warm, 1], warm[n_warm, 2] = weight, weekend, dark
+            warm[n_warm, 3], warm[n_warm, 4] = kwh, mean_c[d]
+            n_warm += 1
         count += 1
         weights += weight
         squares += weight * kwh * kwh
-        weekend, dark = weight * is_weekend(first_day + d), weight * dark_h[d]
         common[0, 0] += weight
         common[0, 1] += weekend
         common[0, 2] += dark
@@ -114,14 +135,19 @@ def add_up(rows: Any, first_day: Any, mean_c: Any, dark_h: Any, common: Any, wit
         common[1, 3] += weekend * kwh
         common[2, 2] += dark * dark_h[d]
         common[2, 3] += dark * kwh
-        for base in range(N_BASES):
-            x = degrees(base, mean_c[d])
-            if x > 0:
-                with_base[base, 0] += weight * x
-                with_base[base, 1] += weekend * x
-                with_base[base, 2] += dark * x
-                with_base[base, 3] += weight * x * x
-                with_base[base, 4] += weight * x * kwh
+    for base in range(first_base, end_base):
+        of_weight, of_weekend, of_dark, of_itself, of_kwh = 0.0, 0.0, 0.0, 0.0, 0.0
+        known, n_known = (cold, n_cold) if base < N_HEATING else (warm, n_warm)
+        for k in range(n_known):
+            x = degrees(base, known[k, 4])
+            weighed = known[k, 0] * x
+            of_weight += weighed
+            of_weekend += known[k, 1] * x
+            of_dark += known[k, 2] * x
+            of_itself += weighed * x
+            of_kwh += weighed * known[k, 3]
+        with_base[base, 0], with_base[base, 1], with_base[base, 2] = of_weight, of_weekend, of_dark
+        with_base[base, 3], with_base[base, 4] = of_itself, of_kwh
     return count, weights, squares
 
 
@@ -187,6 +213,7 @@ def fit(
     precision: Any,
     matrix: Any,
     right: Any,
+    gram: Any,
     solution: Any,
 ) -> Any:
     """Fit the regression with a heating and a cooling base of the grid, -1 for none.
@@ -195,6 +222,8 @@ def fit(
     ----------
     prior, precision : ndarray, shape (N_TERMS,)
         Mean of each coefficient's prior and its weight, in terms of the noise.
+    matrix, right, gram : ndarray, shapes (N_TERMS, N_TERMS), (N_TERMS,), (N_TERMS, N_TERMS + 1)
+        Room for the equations and for what they were without priors.
     solution : ndarray, shape (N_TERMS,)
         Filled with the coefficients in order of the terms; those left out are 0.
 
@@ -207,19 +236,17 @@ def fit(
     """
     size = assemble(common, with_base, heat, cool, matrix, right)
     last = COOL if cool >= 0 else HEAT
-    gram = np.empty((size, size))
-    moments = np.empty(size)
     for i in range(size):
         term = i if i < N_COMMON else (last if i == size - 1 else HEAT)
+        gram[i, N_TERMS] = right[i]
         for j in range(i + 1):
             gram[i, j] = matrix[i, j]
-        moments[i] = right[i]
         matrix[i, i] += precision[term]
         right[i] += precision[term] * prior[term]
     variance = solve(matrix, right, size, solution)
     rss = squares
     for i in range(size):
-        rss -= 2.0 * solution[i] * moments[i]
+        rss -= 2.0 * solution[i] * gram[i, N_TERMS]
         for j in range(i + 1):
             rss += (1.0 if i == j else 2.0) * solution[i] * solution[j] * gram[i, j]
     if size == N_COMMON:
@@ -276,6 +303,7 @@ def best_base(
     precision: Any,
     matrix: Any,
     right: Any,
+    gram: Any,
     solution: Any,
 ) -> Any:
     """Return the base of heating or cooling that leaves least with a positive slope, or -1, and what it leaves."""
@@ -284,7 +312,9 @@ def best_base(
     for base in range(0 if term == HEAT else N_HEATING, N_HEATING if term == HEAT else N_BASES):
         with_heat = base if term == HEAT else heat
         with_cool = none if term == HEAT else base
-        rss, _ = fit(common, with_base, squares, with_heat, with_cool, prior, precision, matrix, right, solution)
+        rss, _ = fit(
+            common, with_base, squares, with_heat, with_cool, prior, precision, matrix, right, gram, solution
+        )
         if solution[term] > 0 and rss < best:
             best, chosen = rss, base
     return chosen, best
@@ -308,9 +338,19 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
     """
     common, with_base = np.empty((N_COMMON, N_COMMON + 1)), np.empty((N_BASES, N_COMMON + 2))
     matrix, right, solution = np.empty((N_TERMS, N_TERMS)), np.empty(N_TERMS), np.empty(N_TERMS)
+    gram = np.empty((N_TERMS, N_TERMS + 1))
     prior, precision = np.empty(N_TERMS), np.empty(N_TERMS)
     heats, cools = can_heat(home), can_cool(home)
-    count, weights, squares = add_up(rows, first_day, mean_c, dark_h, common, with_base)
+    count, weights, squares = add_up(
+        rows,
+        first_day,
+        mean_c,
+        dark_h,
+        common,
+        with_base,
+        0 if heats > 0 else N_HEATING,
+        N_BASES if cools > 0 else N_HEATING,
+    )
     if count < MIN_SEASON_DAYS:
         set_priors(home, 1.0, prior, precision)
         found[0], found[1] = prior[HEAT], (THERMAL_PRIOR_DOUBT * prior[HEAT]) ** 2
@@ -327,17 +367,19 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
         # What each day tells counts for its independent share only.
         set_priors(home, max(noise, 1e-6) / SEASON_INDEPENDENT, prior, precision)
         heat, cool = none, none
-        rss, variance = fit(common, with_base, squares, none, none, prior, precision, matrix, right, solution)
+        rss, variance = fit(
+            common, with_base, squares, none, none, prior, precision, matrix, right, gram, solution
+        )
         if heats > 0:
             heat, best = best_base(
-                HEAT, none, common, with_base, squares, prior, precision, matrix, right, solution
+                HEAT, none, common, with_base, squares, prior, precision, matrix, right, gram, solution
             )
             if heats == 2 and not is_significant(n, rss, best):
                 heat = none
             rss = best if heat >= 0 else rss
         if cools > 0:
             cool, best = best_base(
-                COOL, heat, common, with_base, squares, prior, precision, matrix, right, solution
+                COOL, heat, common, with_base, squares, prior, precision, matrix, right, gram, solution
             )
             if cools == 2 and not is_significant(n, rss, best):
                 cool = none
@@ -346,9 +388,11 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, foun
     noise /= SEASON_INDEPENDENT
     found[1] = 0.0
     if heat >= 0:
-        rss, variance = fit(common, with_base, squares, heat, none, prior, precision, matrix, right, solution)
+        rss, variance = fit(
+            common, with_base, squares, heat, none, prior, precision, matrix, right, gram, solution
+        )
         found[1] = variance * noise
-    rss, variance = fit(common, with_base, squares, heat, cool, prior, precision, matrix, right, solution)
+    rss, variance = fit(common, with_base, squares, heat, cool, prior, precision, matrix, right, gram, solution)
     found[0], found[2] = max(solution[HEAT], 0.0), heat
     found[3], found[4], found[5] = max(solution[COOL], 0.0), variance * noise if cool >= 0 else 0.0, cool
     found[6] = max(solution[DARK], 0.0)
@@ -377,34 +421,33 @@ def month_energy(slope: Any, variance: Any, base: Any, mean_c: Any, measured: An
 
 
 @compiled
-def allocate(day_wh: Any, shape: Any, day: Any, n_context: Any, residual_wh: Any, out_wh: Any) -> None:
+def allocate(day_wh: Any, shape: Any, cuts: Any, residual_wh: Any, out_wh: Any) -> None:
     """Give each day's energy to its intervals by a shape, then by what they have left; at most what they have.
 
     Parameters
     ----------
     day_wh : ndarray of float64, shape (target days,), [Wh]
-        Lessened to what the day has.
     shape : ndarray of float64, shape (n,)
         Never negative; 0 where the class takes nothing at first.
+    cuts : ndarray of int64, shape (target days + 1,)
+        First interval of each day, and the end of the last one's.
+    out_wh : ndarray of float64, shape (n,), [Wh]
+        Filled on the days that have energy to give, and only there.
     """
-    n_days = day_wh.size
-    weight, got, left = np.zeros(n_days), np.zeros(n_days), np.zeros(n_days)
-    for i in range(out_wh.size):
-        d = day[i] - n_context
-        if d >= 0:
-            weight[d] += shape[i]
-    for i in range(out_wh.size):
-        d = day[i] - n_context
-        out_wh[i] = 0.0
-        if d >= 0 and day_wh[d] > 0:
-            if weight[d] > 0:
-                out_wh[i] = min(day_wh[d] * shape[i] / weight[d], residual_wh[i])
-            got[d] += out_wh[i]
-            left[d] += residual_wh[i] - out_wh[i]
-    for d in range(n_days):
-        short = day_wh[d] - got[d]
-        left[d] = min(short / left[d], 1.0) if left[d] > 0 and short > 0 else 0.0
-    for i in range(out_wh.size):
-        d = day[i] - n_context
-        if d >= 0 and left[d] > 0:
-            out_wh[i] = min(out_wh[i] + left[d] * (residual_wh[i] - out_wh[i]), residual_wh[i])
+    for d in range(day_wh.size):
+        if day_wh[d] <= 0:
+            continue
+        weight, got, left = 0.0, 0.0, 0.0
+        low, high = cuts[d], cuts[d + 1]
+        shape_, rest_wh, given_wh = shape[low:high], residual_wh[low:high], out_wh[low:high]
+        for i in range(shape_.size):
+            weight += shape_[i]
+        for i in range(shape_.size):
+            given_wh[i] = min(day_wh[d] * shape_[i] / weight, rest_wh[i]) if weight > 0 else 0.0
+            got += given_wh[i]
+            left += rest_wh[i] - given_wh[i]
+        short = day_wh[d] - got
+        part = min(short / left, 1.0) if left > 0 and short > 0 else 0.0
+        if part > 0:
+            for i in range(shape_.size):
+                given_wh[i] = min(given_wh[i] + part * (rest_wh[i] - given_wh[i]), rest_wh[i])

@@ -34,8 +34,8 @@ from analytics.disaggregation.stages.charges import (
     find_candidates,
     find_runs_of_full,
     follows,
+    new_sides,
     relative,
-    surroundings,
     weigh_habits,
 )
 from analytics.disaggregation.stages.plateaus import (
@@ -46,6 +46,7 @@ from analytics.disaggregation.stages.plateaus import (
     add_starts,
     describe_plateaus,
     fill_histogram,
+    plateaus_of,
     usual_level,
 )
 
@@ -136,10 +137,11 @@ def separate_vehicles(
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
     home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
-    history = experience[:n_before]
+    plateaus, n_before = plateaus_of(experience, n_before)
+    history = plateaus[:, :n_before]
     if ownership == NO_LIST:
-        power_w = usual_power(experience, wattages_w[:0])
-        without_kwh, most_kwh = _log_odds_without_energy(experience, power_w)
+        power_w = usual_power(plateaus, wattages_w[:0])
+        without_kwh, most_kwh = _log_odds_without_energy(plateaus, power_w)
         if without_kwh + PER_KWH * np.log(most_kwh) < np.log(REPORTED / (1.0 - REPORTED)):
             return 0, 0.0, 0.0
         n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
@@ -154,7 +156,7 @@ def separate_vehicles(
 
     n, variance_wh2 = 0, 0.0
     for w in range(max(wattages_w.size, 1)):
-        power_w = _power_of(experience, wattages_w, w)
+        power_w = _power_of(plateaus, wattages_w, w)
         if power_w > 0:
             if n > 0:
                 home = Home(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
@@ -165,28 +167,28 @@ def separate_vehicles(
 
 
 @compiled
-def _power_of(experience: Any, wattages_w: Any, w: Any) -> Any:
+def _power_of(plateaus: Any, wattages_w: Any, w: Any) -> Any:
     """Return the power a charger of the list draws [W]; 0 without any, or if one before it has the same."""
     if w >= wattages_w.size or wattages_w[w] <= 0:
         for before in range(min(w, wattages_w.size)):
             if wattages_w[before] <= 0:
                 return 0.0
-        return usual_power(experience, wattages_w)
+        return usual_power(plateaus, wattages_w)
     for before in range(w):
         if abs(wattages_w[before] - wattages_w[w]) <= NEAR * wattages_w[w]:
             return 0.0
-    power_w = usual_level(experience, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
+    power_w = usual_level(plateaus, DRAWS_FROM * wattages_w[w], DRAWS_TO * wattages_w[w])
     return power_w if power_w > 0 else wattages_w[w]
 
 
 @compiled
-def usual_power(experience: Any, taken_w: Any) -> Any:
+def usual_power(plateaus: Any, taken_w: Any) -> Any:
     """Return the level of plateaus that looks most like a charger's [W], none of the powers taken; 0 without any.
 
     Of the few levels that most plateau energy lies at it is the one most like a charger's.
     """
     histogram = np.zeros(N_BINS)
-    fill_histogram(experience, histogram)
+    fill_histogram(plateaus, histogram)
     for w in range(taken_w.size):
         _clear_near(histogram, taken_w[w])
     best_w, most = 0.0, -np.inf
@@ -194,9 +196,9 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
         centre_w = _fullest(histogram)
         if centre_w == 0.0:
             break
-        power_w = usual_level(experience, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
+        power_w = usual_level(plateaus, (1.0 - NEAR) * centre_w, (1.0 + NEAR) * centre_w)
         if power_w > 0.0:
-            likeness = _likeness(experience, power_w)
+            likeness = _likeness(plateaus, power_w)
             if likeness > most:
                 best_w, most = power_w, likeness
         _clear_near(histogram, centre_w)
@@ -204,9 +206,9 @@ def usual_power(experience: Any, taken_w: Any) -> Any:
 
 
 @compiled
-def _likeness(experience: Any, power_w: Any) -> Any:
+def _likeness(plateaus: Any, power_w: Any) -> Any:
     """Return how much the plateaus near a power are like a charger's: many, long, alike, at no fixed minute."""
-    n_near, regular, sharp, share, _, mean_kwh = describe_plateaus(experience, power_w)
+    n_near, regular, sharp, share, _, mean_kwh = describe_plateaus(plateaus, power_w)
     if n_near == 0.0:
         return -np.inf
     likeness = np.log(share * mean_kwh**LIKE_LONG)
@@ -234,9 +236,9 @@ def _fullest(histogram: Any) -> Any:
 
 
 @compiled
-def _log_odds_without_energy(experience: Any, power_w: Any) -> Any:
+def _log_odds_without_energy(plateaus: Any, power_w: Any) -> Any:
     """Return the log odds of a vehicle without the energy of its charges, and the most that may be [kWh]."""
-    n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(experience, power_w)
+    n_near, regular, sharp, share, varied, mean_kwh = describe_plateaus(plateaus, power_w)
     if n_near == 0.0:
         return -np.inf, 1.0
     log_odds = (
@@ -292,15 +294,17 @@ def _charge(
     runs = Runs(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
     n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
-    found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:])
+    sides = new_sides(n_runs)
+    rows = np.empty(n_runs, dtype=np.int64)
+    found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:], rows)
     n_found = 0
     for _ in range(2):
         weigh_habits(habits, hour_s)
-        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, found)
+        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, sides, found)
     variance_wh2, month_wh = 0.0, 0.0
     for k in range(n_found):
         first, end, logit = found.first[k], found.end[k], found.logit[k]
-        _, _, background, noise = surroundings(home, wh_per_s, first, end)
+        background, noise = sides.around[rows[k], 2], sides.around[rows[k], 3]
         likely = 1.0 / (1.0 + np.exp(-logit))
         hours_wh = power_w * ((home.start_us[end - 1] - home.start_us[first]) / 3.6e9)
         hours_wh += wh_per_s * home.duration_s[end - 1]

@@ -99,7 +99,9 @@ def test_the_longest_plateau_agrees_with_its_naive_twin(home):
     powers = energy_uwh[is_valid] * 0.0036 / duration_s[is_valid]
     least_w = float(powers.min()) if powers.size else np.inf
 
-    level_w, length_s, first = longest_plateau(duration_s, energy_uwh, is_valid, least_w)
+    is_even = bool(duration_s.size and is_valid.all() and np.all(duration_s == duration_s[0]))
+
+    level_w, length_s, first = longest_plateau(duration_s, energy_uwh, is_valid, is_even, least_w)
 
     rows = list(zip(duration_s.tolist(), energy_uwh.tolist(), is_valid.tolist(), strict=True))
     expected = naive.longest_plateau(rows, least_w)

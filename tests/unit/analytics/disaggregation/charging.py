@@ -51,7 +51,9 @@ class ChargedHome:
             cut = slice(day * per_day, (day + 1) * per_day)
             energy_uwh = np.rint(self.residual_wh[cut] * 1e6).astype(np.int64)
             least_w = float((self.residual_wh[cut] * 3600 / self.step_s).min())
-            level, length, first = longest_plateau(self.duration_s[cut], energy_uwh, self.is_valid[cut], least_w)
+            level, length, first = longest_plateau(
+                self.duration_s[cut], energy_uwh, self.is_valid[cut], False, least_w
+            )
             if length:
                 rows[day, PLATEAU_W : PLATEAU_W + 3] = (level, length / 60, first * self.step_s / 60)
         return rows

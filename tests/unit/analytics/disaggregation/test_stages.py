@@ -10,6 +10,7 @@ from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.places import places_of
 from analytics.disaggregation.priors import FRIDGE_KWH_PER_DAY
 from analytics.disaggregation.stages import activities, thermal
+from analytics.disaggregation.stages.days import measure_day
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import numbers_of
 from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, reconcile_month, round_parts
@@ -181,10 +182,12 @@ def test_with_little_experience_the_survey_speaks_for_what_is_owned():
 def test_the_regression_agrees_with_least_squares():
     rows, mean_c, dark_h = heated(n=200)
     common, with_base = np.zeros((3, 4)), np.zeros((thermal.N_BASES, 5))
-    _, weights, squares = thermal.add_up(rows, FRIDAY, mean_c, dark_h, common, with_base)
+    _, weights, squares = thermal.add_up(rows, FRIDAY, mean_c, dark_h, common, with_base, 0, thermal.N_BASES)
     solution = np.zeros(5)
     none = np.zeros(5)
-    rss, _ = thermal.fit(common, with_base, squares, 2, 6, none, none, np.zeros((5, 5)), np.zeros(5), solution)
+    rss, _ = thermal.fit(
+        common, with_base, squares, 2, 6, none, none, np.zeros((5, 5)), np.zeros(5), np.zeros((5, 6)), solution
+    )
 
     kwh = np.array([thermal.day_kwh(row) for row in rows])
     weekend = [thermal.is_weekend(FRIDAY + d) for d in range(200)]
@@ -200,11 +203,11 @@ def test_the_regression_agrees_with_least_squares():
 
 def test_energy_is_given_by_degree_hours_and_no_interval_gets_more_than_it_has():
     day_wh = np.array([100.0, 50.0, 10.0])
-    day = np.array([0, 0, 0, 1, 1, 2])
+    cuts = np.array([0, 3, 5, 6])
     residual_wh = np.array([100.0, 20.0, 80.0, 10.0, 10.0, 0.0])
     out_wh = np.zeros(6)
 
-    thermal.allocate(day_wh, np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]), day, 0, residual_wh, out_wh)
+    thermal.allocate(day_wh, np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]), cuts, residual_wh, out_wh)
 
     # 50 + 20 by degrees, the other 30 in proportion to what is left: 50, 0 and 80.
     assert out_wh == pytest.approx([50 + 30 * 50 / 130, 20, 30 * 80 / 130, 10, 10, 0])
@@ -238,7 +241,7 @@ def test_runs_are_shared_out_among_what_is_owned():
     residual_wh[40:45] = 300.0  # 1.2 kW from 10:00 to 11:15
     first, last = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
     wall_s = start_us // 1_000_000
-    n_runs = activities.find_runs(start_us, duration_s, residual_wh, np.zeros(96, dtype=np.int64), 0, first, last)
+    n_runs = activities.find_runs(start_us, duration_s, residual_wh, 0, 96, first, last)
     assert (n_runs, first[0], last[0]) == (1, 40, 44)
 
     def share(*keys):
@@ -316,3 +319,23 @@ def test_printed_parts_add_up_to_the_printed_day_and_month():
     assert abs(total_mwh.sum() * 1000 - total_uwh.sum()) <= 500
     months = np.delete(parts_mwh.sum(axis=0) - day_wh.sum(axis=1) * 1000, OTHERS)
     assert np.abs(months).max() <= 0.51
+
+
+@pytest.mark.parametrize("step_s", [60, 420, 900, 1800, 3600])
+def test_the_short_way_of_even_days_finds_the_same_statistics_bit_for_bit(step_s):
+    rng = np.random.default_rng(step_s)
+    start_us = np.arange(0, 86_400, step_s, dtype=np.int64) * 1_000_000
+    duration_s, is_valid = np.full(start_us.size, step_s, dtype=np.int32), np.ones(start_us.size, dtype=np.bool_)
+    for _ in range(200):
+        power_w = (
+            rng.gamma(0.3, 800, start_us.size)
+            + 2500 * (rng.random(start_us.size // 4 + 1) < 0.2).repeat(4)[: start_us.size]
+        )
+        energy_uwh = np.rint(power_w * step_s / 0.0036).astype(np.int64)
+        rows = np.zeros((2, N_COLUMNS), dtype=np.uint16)
+        sums = [
+            measure_day(start_us, duration_s, energy_uwh, is_valid, is_even, 0, 86_400, row)
+            for is_even, row in zip((False, True), rows, strict=True)
+        ]
+        assert sums[0] == sums[1]
+        assert rows[0].tolist() == rows[1].tolist()
