@@ -22,7 +22,6 @@ from analytics.disaggregation.columns import (
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.plateaus import MIN_RISE_W, longest_plateau
 
-HOUR_S = 3600
 DAY_S = 86_400
 PART_S = 21_600
 QUIET_S = 7200
