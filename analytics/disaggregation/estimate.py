@@ -34,14 +34,16 @@ from analytics.disaggregation.priors import (
     STANDBY_SPREAD,
 )
 from analytics.disaggregation.stages import activities, compiled, inlined
+from analytics.disaggregation.stages.daytime import allocate, month_energy, shape_parts
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
 from analytics.disaggregation.stages.placing import number_days, part_of, place_intervals, resolution
 from analytics.disaggregation.stages.reconcile import reconcile_days, reconcile_month
+from analytics.disaggregation.stages.regression import N_PARTS
 from analytics.disaggregation.stages.standby import fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
-from analytics.disaggregation.stages.thermal import allocate, degrees, month_energy, regress
+from analytics.disaggregation.stages.thermal import new_signature, regress
 from analytics.disaggregation.stages.vehicles import separate_vehicles
 
 
@@ -255,33 +257,47 @@ def _separate_charges(home: Any, days: Any, work: Any, found: Any, charges: Any)
 @compiled
 def _separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any) -> Any:
     """Separate heating and cooling; return lights per dark hour [kWh] and what is left of the target days [Wh]."""
-    told = np.zeros(7)
-    regress(home.numbers, home.experience, home.first_day - home.n_before, home.mean_c, home.dark_h, told)
-    expected_wh = np.zeros(home.share.size)
-    for k, slope, variance, base in (
-        (HEATING, told[0], told[1], int(told[2])),
-        (COOLING, told[3], told[4], int(told[5])),
-    ):
+    told = new_signature()
+    regress(
+        home.numbers,
+        home.experience,
+        home.first_day - home.n_before,
+        home.mean_c,
+        home.dark_h,
+        home.measured,
+        told,
+    )
+    expected_wh, part_share = np.zeros(home.share.size), np.empty(N_PARTS)
+    cuts = days.cuts[home.n_context :]
+    for at, k in ((0, HEATING), (1, COOLING)):
+        base = told.base[at]
         if base < 0:
             continue
+        shape_parts(
+            base,
+            told.part_share[at],
+            told.part_trust[at],
+            work.celsius,
+            work.wall_s,
+            home.duration_s,
+            work.residual_wh,
+            cuts[: home.share.size + 1],
+            part_share,
+            work.shape,
+        )
         found.variance[k] = month_energy(
-            slope,
-            variance,
+            told.slope[at],
+            told.variance[at],
             base,
             home.mean_c[home.n_before :],
             home.measured[home.n_before :],
-            home.share,
+            home.experience[home.n_before :],
+            part_share,
             expected_wh,
         )
         if expected_wh.sum() <= 0:
             continue
-        cuts, energy_wh = days.cuts[home.n_context :], 0.0
-        for d in range(expected_wh.size):
-            if expected_wh[d] > 0:
-                shape, celsius = work.shape[cuts[d] : cuts[d + 1]], work.celsius[cuts[d] : cuts[d + 1]]
-                duration_s = home.duration_s[cuts[d] : cuts[d + 1]]
-                for i in range(shape.size):
-                    shape[i] = degrees(base, celsius[i]) * duration_s[i]
+        energy_wh = 0.0
         allocate(expected_wh, work.shape, cuts, work.residual_wh, work.out_wh)
         for d in range(expected_wh.size):
             if expected_wh[d] > 0:
@@ -295,7 +311,7 @@ def _separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any)
         found.energy[k] = energy_wh
         _limit(k, room_wh, found)
         room_wh = max(room_wh - found.energy[k], 0.0)
-    return told[6], room_wh
+    return told.lights[0], room_wh
 
 
 @compiled

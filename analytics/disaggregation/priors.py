@@ -81,6 +81,11 @@ HEATING_BASES_C = (10.0, 12.0, 14.0, 16.0, 18.0)
 COOLING_BASES_C = (18.0, 20.0, 22.0, 24.0)
 """Outdoor temperatures below and above which a home may heat and cool. Source: CalTRACK's grid, coarser."""
 
+BASE_C, BASE_DOUBT_K = (15.5, 20.0), (3.0, 2.5)
+"""Where homes' bases of heating and cooling lie about, and their standard deviation. Source: degree-days are usually
+counted from 15.5 to 18.3 and from 18.3 to 22 °C; the deviations own choice: days tell bases that lie side by side
+hardly apart, and the lower of two has a steeper slope and less energy."""
+
 SEASON_HALF_LIFE_DAYS = 180.0
 """Age at which a day weighs half in the regression on the weather. Own choice."""
 
@@ -106,6 +111,24 @@ normal. Own choice."""
 
 SIGNIFICANT_BIC = 12.0
 """By how much the information criterion must fall before a home without a list is said to heat or cool."""
+
+NORMAL_INDEPENDENT = 0.35
+"""Share of days that are independent where only the climate normal is known: what else follows the season lasts for
+weeks. Fitted on the tuning parts of London, AMPds2 and UCI without a list."""
+
+NORMAL_SHARE, NORMAL_KWH = 0.3, 2.5
+"""What heating or cooling takes on its days, in terms of what else a mean day takes and as energy, from which on the
+season alone tells it. Source: what homes with gas use more in winter, 1 to 2.5 kWh a day for light, cooking and
+drying (HES); the share fitted on the tuning parts of London (homes that follow their weather beyond the season),
+AMPds2 and UCI."""
+
+PART_SPREAD = (0.2, 0.05)
+"""Standard deviation of what a part of the day has of heating or cooling about its share of the degree-hours, with
+measured temperature and with the climate normal, when what people do in the evenings of winter looks the same. Fitted
+on AMPds2's first year and simulated homes, between 0 and 0.5."""
+
+DARK_PARTS = (0.0, 0.2, 0.2, 0.6)
+"""Share of the dark waking hours in each part of the day. Own round figures, of a latitude of 50 degrees."""
 
 # Lights.
 

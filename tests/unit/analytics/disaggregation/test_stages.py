@@ -9,7 +9,7 @@ from analytics.disaggregation.columns import MINIMUM_W, N_COLUMNS, PART0_POWER_W
 from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.places import places_of
 from analytics.disaggregation.priors import FRIDGE_KWH_PER_DAY
-from analytics.disaggregation.stages import activities, thermal
+from analytics.disaggregation.stages import activities
 from analytics.disaggregation.stages.days import measure_day
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import numbers_of
@@ -129,88 +129,6 @@ def test_the_seasons_of_a_place_are_its_temperatures_and_dark_hours():
     is_dark = sun_elevation_deg(hours_us, 51.5, -0.1).reshape(-1, 24)[:40, 6:] < -3.0
     assert dark_h == pytest.approx(is_dark.sum(axis=1), abs=1)
     assert not measured.any()
-
-
-def heated(*, slope=3.0, base_c=14.0, dark=0.2, seed=1, n=396):
-    """Give a year of days of a home that is heated, its temperatures and dark hours."""
-    rng = np.random.default_rng(seed)
-    day = np.arange(n)
-    mean_c = 10 - 8 * np.cos(2 * np.pi * day / 365) + rng.normal(0, 3, n)
-    dark_h = 6 + 4 * np.cos(2 * np.pi * day / 365)
-    kwh = 6 + dark * dark_h + slope * np.maximum(base_c - mean_c, 0) + rng.normal(0, 1, n)
-    return days(n, power_w=np.rint(np.maximum(kwh, 0) / 0.024)), mean_c, dark_h
-
-
-def regress(household, rows, mean_c, dark_h):
-    found = np.zeros(7)
-    thermal.regress(numbers_of([household])[0], rows, FRIDAY - len(rows), mean_c, dark_h, found)
-    return found
-
-
-RADIATORS = household_of({}, [{"key": "ELECTRIC_HEATING", "type": "RADIATOR", "amount": 2}])
-
-
-@pytest.mark.parametrize("household", [RADIATORS, Household()], ids=["listed", "no list"])
-def test_a_year_of_weather_tells_heating_from_darkness(household):
-    found = regress(household, *heated())
-
-    assert thermal.HEATING_BASES_C[int(found[2])] == 14.0
-    assert found[0] == pytest.approx(3.0, rel=0.05)
-    assert found[5] == -1
-    assert found[6] == pytest.approx(0.2, abs=0.15)
-
-
-def test_a_home_that_only_lights_more_in_winter_is_not_heated():
-    found = regress(Household(), *heated(slope=0.0, dark=0.3))
-
-    assert found[2] == found[5] == -1
-    assert found[6] == pytest.approx(0.3, abs=0.1)
-
-
-def test_what_is_not_on_the_list_neither_heats_nor_cools():
-    found = regress(household_of({}, []), *heated())
-    assert found[2] == found[5] == -1
-
-
-def test_with_little_experience_the_survey_speaks_for_what_is_owned():
-    rows, mean_c, dark_h = heated(n=5)
-    found = regress(RADIATORS, rows, mean_c, dark_h)
-    assert found[0] == thermal.HEATING_KWH_PER_K[0]
-    assert found[1] > 0
-
-
-def test_the_regression_agrees_with_least_squares():
-    rows, mean_c, dark_h = heated(n=200)
-    common, with_base = np.zeros((3, 4)), np.zeros((thermal.N_BASES, 5))
-    _, weights, squares = thermal.add_up(rows, FRIDAY, mean_c, dark_h, common, with_base, 0, thermal.N_BASES)
-    solution = np.zeros(5)
-    none = np.zeros(5)
-    rss, _ = thermal.fit(
-        common, with_base, squares, 2, 6, none, none, np.zeros((5, 5)), np.zeros(5), np.zeros((5, 6)), solution
-    )
-
-    kwh = np.array([thermal.day_kwh(row) for row in rows])
-    weekend = [thermal.is_weekend(FRIDAY + d) for d in range(200)]
-    terms = np.stack(
-        [np.ones(200), weekend, dark_h, np.maximum(14 - mean_c, 0), np.maximum(mean_c - 20, 0)], axis=1
-    )
-    weight = np.sqrt(0.5 ** ((200 - 1 - np.arange(200)) / 180))
-    expected, residual, *_ = np.linalg.lstsq(terms * weight[:, None], kwh * weight, rcond=None)
-    assert solution == pytest.approx(expected, rel=1e-6)
-    assert rss == pytest.approx(residual[0], rel=1e-6)
-    assert weights == pytest.approx(np.sum(weight**2))
-
-
-def test_energy_is_given_by_degree_hours_and_no_interval_gets_more_than_it_has():
-    day_wh = np.array([100.0, 50.0, 10.0])
-    cuts = np.array([0, 3, 5, 6])
-    residual_wh = np.array([100.0, 20.0, 80.0, 10.0, 10.0, 0.0])
-    out_wh = np.zeros(6)
-
-    thermal.allocate(day_wh, np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0]), cuts, residual_wh, out_wh)
-
-    # 50 + 20 by degrees, the other 30 in proportion to what is left: 50, 0 and 80.
-    assert out_wh == pytest.approx([50 + 30 * 50 / 130, 20, 30 * 80 / 130, 10, 10, 0])
 
 
 def test_a_survey_knows_what_is_owned():

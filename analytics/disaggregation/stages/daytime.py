@@ -1,0 +1,232 @@
+"""Heating and cooling by the four parts of the day: when a home heats, and how its energy is given to intervals.
+
+The regression of a day's energy on the weather is linear in it, so the same equations with the energy of a part
+of the day on their right side say what that part has of each slope, and the parts add up to the day. What they
+say is shrunk towards the degree-hours of the parts in the month, the more the less it is known:
+
+    f_p = t_p u_p / u + (1 - t_p) degree-hours_p / degree-hours,    t_p = s² / (s² + var(u_p / u))
+
+with s = `PART_SPREAD`, none below 0, scaled to a sum of 1. A day's energy is u times its degrees times the
+measured share of the parts, weighed by f. It is given to the intervals of each part by their degree-hours, at
+most what they have left, and what does not fit to the other intervals of the day in proportion to what they have.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analytics.disaggregation.columns import PART0_VALID_SHARE, STEPS
+from analytics.disaggregation.priors import DARK_PARTS, PART_SPREAD, SEASON_INDEPENDENT, THERMAL_DOUBT
+from analytics.disaggregation.stages import compiled
+from analytics.disaggregation.stages.days import PART_S
+from analytics.disaggregation.stages.regression import (
+    CELSIUS,
+    COOL,
+    DARK,
+    DARK_H,
+    HEAT,
+    IS_WEEKEND,
+    N_COMMON,
+    N_PARTS,
+    N_TERMS,
+    PART0_KWH,
+    WEIGHT,
+    degrees,
+    rest_of,
+    substitute,
+)
+
+
+@compiled
+def add_up_part(seen: Any, part: Any, heat: Any, cool: Any, right: Any) -> Any:
+    """Fill the products of the chosen terms with a part's energy; return its weighted sum of squares."""
+    squares, all_, weekend, dark, cold, warm = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for d in range(seen.shape[0]):
+        kwh = seen[d, PART0_KWH + part]
+        weighed = seen[d, WEIGHT] * kwh
+        squares += weighed * kwh
+        all_ += weighed
+        weekend += weighed * seen[d, IS_WEEKEND]
+        dark += weighed * seen[d, DARK_H]
+        if heat >= 0:
+            cold += weighed * degrees(heat, seen[d, CELSIUS])
+        if cool >= 0:
+            warm += weighed * degrees(cool, seen[d, CELSIUS])
+    right[0], right[1], right[2] = all_, weekend, dark
+    size = N_COMMON
+    if heat >= 0:
+        right[size] = cold
+        size += 1
+    if cool >= 0:
+        right[size] = warm
+    return squares
+
+
+@compiled
+def split_parts(
+    seen: Any, equations: Any, weights: Any, heat: Any, cool: Any, inverse: Any, known: Any, found: Any
+) -> None:
+    """Fill what each part of the day has of the slopes and how far it is to be trusted.
+
+    Parameters
+    ----------
+    equations : Equations
+        As `fit` left them, with the chosen bases.
+    weights : float
+        Sum of the days' weights.
+    inverse : ndarray of float64, shape (2,)
+        Variance of the slopes of heating and cooling in terms of the noise.
+    known : float
+        Measured share of the temperatures.
+    found : Signature
+    """
+    gram, size = equations.gram, N_COMMON + np.int64(heat >= 0) + np.int64(cool >= 0)
+    solution, right = np.empty(N_TERMS), np.empty(N_TERMS)
+    spread = PART_SPREAD[1] + (PART_SPREAD[0] - PART_SPREAD[1]) * known
+    for part in range(N_PARTS):
+        squares = add_up_part(seen, part, heat, cool, right)
+        for i in range(size):
+            gram[i, N_TERMS] = right[i]
+        right[DARK] += equations.precision[DARK] * equations.prior[DARK] * DARK_PARTS[part]
+        at = N_COMMON
+        for term in (HEAT, COOL):
+            if (heat if term == HEAT else cool) >= 0:
+                right[at] += equations.precision[term] * equations.prior[term] / N_PARTS
+                at += 1
+        substitute(equations.matrix, right, size, solution)
+        noise = rest_of(gram, size, squares, solution) / weights / SEASON_INDEPENDENT
+        at = N_COMMON
+        for k in range(2):
+            if (heat if k == 0 else cool) >= 0:
+                slope = found.slope[k]
+                variance = noise * inverse[k]
+                found.part_share[k, part] = solution[at] / slope if slope > 0 else 1.0 / N_PARTS
+                doubt = (spread * slope) ** 2
+                found.part_trust[k, part] = doubt / (doubt + variance) if doubt > 0 else 0.0
+                at += 1
+
+
+@compiled
+def part_of_day(wall_s: Any) -> Any:
+    """Return the part of the day of a wall-clock second."""
+    return min(wall_s // PART_S, N_PARTS - 1)
+
+
+@compiled
+def shape_parts(
+    base: Any,
+    share: Any,
+    trust: Any,
+    celsius: Any,
+    wall_s: Any,
+    duration_s: Any,
+    residual_wh: Any,
+    cuts: Any,
+    part_share: Any,
+    shape: Any,
+) -> None:
+    """Fill the shares of the parts of the day in a month, and the shape of each day by parts and degree-hours.
+
+    Parameters
+    ----------
+    base : int
+        Of the grid.
+    share, trust : ndarray of float64, shape (N_PARTS,)
+        What each part has of the slope, and how far that is to be trusted.
+    celsius, wall_s, duration_s, residual_wh : arrays of shape (n,)
+    cuts : ndarray of int64, shape (target days + 1,)
+        First interval of each day, and the end of the last one's.
+    part_share : ndarray of float64, shape (N_PARTS,)
+        Filled; together 1.
+    shape : ndarray of float64, shape (n,)
+        Filled within the days.
+    """
+    kelvins = np.zeros(N_PARTS)
+    first, last = cuts[0], cuts[cuts.size - 1]
+    for i in range(first, last):
+        shape[i] = degrees(base, celsius[i]) * duration_s[i] if residual_wh[i] > 0 else 0.0
+        kelvins[part_of_day(wall_s[i])] += shape[i]
+    whole = kelvins.sum()
+    for part in range(N_PARTS):
+        usual = kelvins[part] / whole if whole > 0 else 1.0 / N_PARTS
+        part_share[part] = max(trust[part] * share[part] + (1.0 - trust[part]) * usual, 0.0)
+    whole = part_share.sum()
+    for part in range(N_PARTS):
+        part_share[part] = part_share[part] / whole if whole > 0 else 1.0 / N_PARTS
+    seconds = np.empty(N_PARTS)
+    for d in range(cuts.size - 1):
+        kelvins[:] = 0.0
+        seconds[:] = 0.0
+        for i in range(cuts[d], cuts[d + 1]):
+            part = part_of_day(wall_s[i])
+            kelvins[part] += shape[i]
+            seconds[part] += duration_s[i] if residual_wh[i] > 0 else 0.0
+        for i in range(cuts[d], cuts[d + 1]):
+            part = part_of_day(wall_s[i])
+            if kelvins[part] > 0:
+                shape[i] *= part_share[part] / kelvins[part]
+            elif residual_wh[i] > 0:
+                shape[i] = part_share[part] * duration_s[i] / seconds[part]
+
+
+@compiled
+def month_energy(
+    slope: Any, variance: Any, base: Any, mean_c: Any, measured: Any, rows: Any, part_share: Any, day_wh: Any
+) -> Any:
+    """Fill heating or cooling of each target day by its degrees [Wh]; return the variance of the month [Wh²].
+
+    Parameters
+    ----------
+    slope, variance : float, [kWh/K] and its square
+    base : int
+        Of the grid, -1 for none.
+    mean_c, measured : ndarray of float64, shape (target days,)
+        Effective temperature and measured share of the temperature.
+    rows : ndarray of uint16, shape (target days, N_COLUMNS)
+        Of which the valid shares of the parts of the day are read.
+    part_share : ndarray of float64, shape (N_PARTS,)
+    """
+    total, known, n_days = 0.0, 0.0, day_wh.size
+    for d in range(n_days):
+        valid = 0.0
+        for part in range(N_PARTS):
+            valid += part_share[part] * rows[d, PART0_VALID_SHARE + part] * STEPS[PART0_VALID_SHARE]
+        kelvins = degrees(int(base), mean_c[d]) * valid if base >= 0 else 0.0
+        total += kelvins
+        known += measured[d] / max(n_days, 1)
+        day_wh[d] = 1000.0 * slope * kelvins
+    doubt = THERMAL_DOUBT[1] + (THERMAL_DOUBT[0] - THERMAL_DOUBT[1]) * known
+    return 1e6 * total * total * (variance + (doubt * slope) ** 2)
+
+
+@compiled
+def allocate(day_wh: Any, shape: Any, cuts: Any, residual_wh: Any, out_wh: Any) -> None:
+    """Give each day's energy to its intervals by a shape, then by what they have left; at most what they have.
+
+    Parameters
+    ----------
+    day_wh : ndarray of float64, shape (target days,), [Wh]
+    shape : ndarray of float64, shape (n,)
+        Never negative; 0 where the class takes nothing at first.
+    cuts : ndarray of int64, shape (target days + 1,)
+        First interval of each day, and the end of the last one's.
+    out_wh : ndarray of float64, shape (n,), [Wh]
+        Filled on the days that have energy to give, and only there.
+    """
+    for d in range(day_wh.size):
+        if day_wh[d] <= 0:
+            continue
+        weight, got, left = 0.0, 0.0, 0.0
+        low, high = cuts[d], cuts[d + 1]
+        shape_, rest_wh, given_wh = shape[low:high], residual_wh[low:high], out_wh[low:high]
+        for i in range(shape_.size):
+            weight += shape_[i]
+        for i in range(shape_.size):
+            given_wh[i] = min(day_wh[d] * shape_[i] / weight, rest_wh[i]) if weight > 0 else 0.0
+            got += given_wh[i]
+            left += rest_wh[i] - given_wh[i]
+        short = day_wh[d] - got
+        part = min(short / left, 1.0) if left > 0 and short > 0 else 0.0
+        if part > 0:
+            for i in range(shape_.size):
+                given_wh[i] = min(given_wh[i] + part * (rest_wh[i] - given_wh[i]), rest_wh[i])
