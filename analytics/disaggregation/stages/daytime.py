@@ -20,17 +20,12 @@ from analytics.disaggregation.priors import DARK_PARTS, PART_SPREAD, SEASON_INDE
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.days import PART_S
 from analytics.disaggregation.stages.regression import (
-    CELSIUS,
     COOL,
     DARK,
-    DARK_H,
     HEAT,
-    IS_WEEKEND,
     N_COMMON,
     N_PARTS,
     N_TERMS,
-    PART0_KWH,
-    WEIGHT,
     degrees,
     rest_of,
     substitute,
@@ -38,34 +33,29 @@ from analytics.disaggregation.stages.regression import (
 
 
 @compiled
-def add_up_part(seen: Any, part: Any, heat: Any, cool: Any, right: Any) -> Any:
-    """Fill the products of the chosen terms with a part's energy; return its weighted sum of squares."""
-    squares, all_, weekend, dark, cold, warm = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for d in range(seen.shape[0]):
-        kwh = seen[d, PART0_KWH + part]
-        weighed = seen[d, WEIGHT] * kwh
-        squares += weighed * kwh
-        all_ += weighed
-        weekend += weighed * seen[d, IS_WEEKEND]
-        dark += weighed * seen[d, DARK_H]
-        if heat >= 0:
-            cold += weighed * degrees(heat, seen[d, CELSIUS])
-        if cool >= 0:
-            warm += weighed * degrees(cool, seen[d, CELSIUS])
-    right[0], right[1], right[2] = all_, weekend, dark
-    size = N_COMMON
-    if heat >= 0:
-        right[size] = cold
-        size += 1
-    if cool >= 0:
-        right[size] = warm
-    return squares
+def solve_part(equations: Any, part: Any, heat: Any, cool: Any, solution: Any) -> Any:
+    """Fill a part's coefficients by the equations that `fit` left; return the squares that are left."""
+    gram, right, size = equations.gram, equations.right, np.int64(N_COMMON)
+    for i in range(N_COMMON):
+        right[i] = equations.part_common[part, i]
+    for base in (heat, cool):
+        if base >= 0:
+            right[size] = equations.part_base[part, base]
+            size += 1
+    for i in range(size):
+        gram[i, N_TERMS] = right[i]
+    right[DARK] += equations.precision[DARK] * equations.prior[DARK] * DARK_PARTS[part]
+    at = N_COMMON
+    for term in (HEAT, COOL):
+        if (heat if term == HEAT else cool) >= 0:
+            right[at] += equations.precision[term] * equations.prior[term] / N_PARTS
+            at += 1
+    substitute(equations.matrix, right, size, solution)
+    return rest_of(gram, size, equations.part_squares[part], solution)
 
 
 @compiled
-def split_parts(
-    seen: Any, equations: Any, weights: Any, heat: Any, cool: Any, inverse: Any, known: Any, found: Any
-) -> None:
+def split_parts(equations: Any, weights: Any, heat: Any, cool: Any, inverse: Any, known: Any, found: Any) -> None:
     """Fill what each part of the day has of the slopes and how far it is to be trusted.
 
     Parameters
@@ -80,21 +70,10 @@ def split_parts(
         Measured share of the temperatures.
     found : Signature
     """
-    gram, size = equations.gram, N_COMMON + np.int64(heat >= 0) + np.int64(cool >= 0)
-    solution, right = np.empty(N_TERMS), np.empty(N_TERMS)
+    solution = np.empty(N_TERMS)
     spread = PART_SPREAD[1] + (PART_SPREAD[0] - PART_SPREAD[1]) * known
     for part in range(N_PARTS):
-        squares = add_up_part(seen, part, heat, cool, right)
-        for i in range(size):
-            gram[i, N_TERMS] = right[i]
-        right[DARK] += equations.precision[DARK] * equations.prior[DARK] * DARK_PARTS[part]
-        at = N_COMMON
-        for term in (HEAT, COOL):
-            if (heat if term == HEAT else cool) >= 0:
-                right[at] += equations.precision[term] * equations.prior[term] / N_PARTS
-                at += 1
-        substitute(equations.matrix, right, size, solution)
-        noise = rest_of(gram, size, squares, solution) / weights / SEASON_INDEPENDENT
+        noise = solve_part(equations, part, heat, cool, solution) / weights / SEASON_INDEPENDENT
         at = N_COMMON
         for k in range(2):
             if (heat if k == 0 else cool) >= 0:

@@ -2,9 +2,10 @@
 
     kWh_d = a + b weekend_d + l dark_d + u_h max(0, B_h - T_d) + u_c max(0, T_d - B_c)
 
-Days weigh half after `SEASON_HALF_LIFE_DAYS`. The products of all terms are added up once; each choice of
-bases is then a system of at most five equations. The same equations with a part of the day on their right
-sides say what the part has of each term (see `daytime`).
+Days weigh half after `SEASON_HALF_LIFE_DAYS`. One pass over them adds up their products in bins of temperature
+between the bases of the grid: the degrees below a base are B - T in the bins below it, so the sums of every base
+follow from those of the bins. The same with the energy of each part of the day, whose equations are those of
+the day (see `daytime`). Each choice of bases is then a system of at most five equations.
 """
 
 from typing import Any, NamedTuple
@@ -25,15 +26,22 @@ N_COMMON = 3
 """Constant, weekend and dark hours come before the degrees of heating and cooling."""
 N_TERMS = N_COMMON + 2
 CONSTANT, WEEKEND, DARK, HEAT, COOL = range(N_TERMS)
+SATURDAY = 5
 MIN_SHARE = 0.8
 """Share of a day that must be measured, but for parts that never are."""
+KWH_PER_W = 0.006 * STEPS[PART0_POWER_W]
+"""Energy of a part of a day at a step of power."""
 MIN_PART_SHARE = 0.2
 """Share of a part of a day below which the part is taken at the day's mean."""
-WEIGHT, IS_WEEKEND, DARK_H, CELSIUS, KWH, PART0_KWH = range(6)
-"""Columns of what is known of each day; the parts follow their first."""
-N_SEEN = PART0_KWH + N_PARTS
+WHOLE, LEAST = round(1.0 / STEPS[PART0_VALID_SHARE]), round(MIN_PART_SHARE / STEPS[PART0_VALID_SHARE])
+"""A whole part and that share, in steps of the statistics."""
+N_SUMS, N_MORE = 15, 15
+"""Sums of a bin, and of all days."""
 
 _BASES = np.array(HEATING_BASES_C + COOLING_BASES_C)
+_EDGES = np.unique(_BASES)
+_EDGE_OF = np.searchsorted(_EDGES, _BASES)
+"""Where each base is among the edges of the bins."""
 
 
 class Equations(NamedTuple):
@@ -51,6 +59,8 @@ class Equations(NamedTuple):
         The equations without priors, the right side last.
     solution : ndarray of float64, shape (N_TERMS,)
         The coefficients in order of the terms; those left out are 0.
+    part_common, part_base, part_squares : arrays of shape (N_PARTS, N_COMMON), (N_PARTS, N_BASES), (N_PARTS,)
+        Products of the energy of each part of the day with the common terms, each base's degrees and itself.
     """
 
     common: npt.NDArray[np.float64]
@@ -61,6 +71,9 @@ class Equations(NamedTuple):
     right: npt.NDArray[np.float64]
     gram: npt.NDArray[np.float64]
     solution: npt.NDArray[np.float64]
+    part_common: npt.NDArray[np.float64]
+    part_base: npt.NDArray[np.float64]
+    part_squares: npt.NDArray[np.float64]
 
 
 @compiled
@@ -75,6 +88,9 @@ def new_equations() -> Any:
         np.empty(N_TERMS),
         np.empty((N_TERMS, N_TERMS + 1)),
         np.empty(N_TERMS),
+        np.empty((N_PARTS, N_COMMON)),
+        np.empty((N_PARTS, N_BASES)),
+        np.empty(N_PARTS),
     )
 
 
@@ -115,101 +131,165 @@ def measured_parts(rows: Any) -> Any:
                 rows[d, PART0_VALID_SHARE + 3],
             )
             days += int(most > 0)
-            known += int(rows[d, PART0_VALID_SHARE + part] * STEPS[PART0_VALID_SHARE] >= MIN_PART_SHARE)
+            known += int(rows[d, PART0_VALID_SHARE + part] >= LEAST)
         count += int(known > 0.1 * days)
     return count
 
 
 @compiled
-def is_weekend(day: Any) -> Any:
-    """Tell whether a day since 1970-01-01 is a Saturday or Sunday."""
-    return 1.0 if (day + THURSDAY) % DAYS_PER_WEEK >= 5 else 0.0
-
-
-@compiled
-def look_at_days(rows: Any, first_day: Any, mean_c: Any, dark_h: Any, n_parts: Any, seen: Any) -> Any:
-    """Fill what is known of the days of which enough was measured; return how many these are.
+def add_days(  # noqa: PLR0915 -- one pass over the days; sums by name stay in registers
+    rows: Any, first_day: Any, mean_c: Any, dark_h: Any, n_parts: Any, has_weather: Any, bins: Any, more: Any
+) -> Any:
+    """Add up the products of the days of which enough was measured; return how many these are.
 
     Parameters
     ----------
-    seen : ndarray of float64, shape (days, N_SEEN)
+    n_parts : int
+        How many parts of a day are measured at all in this home.
+    has_weather : bool
+        Warmth and the parts of the day matter too; else all days are in one bin without them.
+    bins : ndarray of float64, shape (edges + 1, N_SUMS)
+        Zeros, filled with w, wT, wT², wy, wTy, w dark, wT dark, w weekend, wT weekend, wy and wTy of the first
+        three parts of the day, in bins of temperature.
+    more : ndarray of float64, shape (N_MORE,)
+        Zeros, filled with w weekend dark, w weekend y, w dark², w dark y, wy², w weekend y and w dark y of the
+        first three parts, wy² of all four.
     """
     count = np.int64(0)
-    decay = 0.5 ** (1.0 / SEASON_HALF_LIFE_DAYS)
-    weight = decay ** rows.shape[0]
+    weekend_dark, weekend_y, dark_dark, dark_y, y_y = 0.0, 0.0, 0.0, 0.0, 0.0
+    weekend_1, weekend_2, weekend_3, dark_1, dark_2, dark_3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    square_1, square_2, square_3, square_4 = 0.0, 0.0, 0.0, 0.0
+    growth = 2.0 ** (1.0 / SEASON_HALF_LIFE_DAYS)
+    weight = growth ** -rows.shape[0]
+    weekday = (first_day + THURSDAY - 1) % DAYS_PER_WEEK
     for d in range(rows.shape[0]):
-        weight /= decay
-        kwh = day_kwh(rows[d], n_parts)
-        if kwh < 0:
-            continue
-        day, row = seen[count], rows[d]
-        day[WEIGHT], day[IS_WEEKEND], day[DARK_H] = weight, is_weekend(first_day + d), dark_h[d]
-        day[CELSIUS], day[KWH] = mean_c[d], kwh
-        for part in range(N_PARTS):
-            is_known = row[PART0_VALID_SHARE + part] * STEPS[PART0_VALID_SHARE] >= MIN_PART_SHARE
-            power_w = row[PART0_POWER_W + part] * STEPS[PART0_POWER_W]
-            day[PART0_KWH + part] = power_w * 0.006 if is_known else kwh / N_PARTS
+        weight *= growth
+        weekday = weekday + 1 if weekday < DAYS_PER_WEEK - 1 else 0
+        row = rows[d]
+        one, two, three = (
+            row[PART0_POWER_W] * KWH_PER_W,
+            row[PART0_POWER_W + 1] * KWH_PER_W,
+            row[PART0_POWER_W + 2] * KWH_PER_W,
+        )
+        kwh = one + two + three + row[PART0_POWER_W + 3] * KWH_PER_W
+        if (
+            min(
+                row[PART0_VALID_SHARE],
+                row[PART0_VALID_SHARE + 1],
+                row[PART0_VALID_SHARE + 2],
+                row[PART0_VALID_SHARE + 3],
+            )
+            < WHOLE
+        ):
+            kwh = day_kwh(row, n_parts)
+            if kwh < 0:
+                continue
+            one = one if row[PART0_VALID_SHARE] >= LEAST else kwh / N_PARTS
+            two = two if row[PART0_VALID_SHARE + 1] >= LEAST else kwh / N_PARTS
+            three = three if row[PART0_VALID_SHARE + 2] >= LEAST else kwh / N_PARTS
         count += 1
+        celsius, dark, y = mean_c[d], weight * dark_h[d], weight * kwh
+        is_free = weekday >= SATURDAY
+        at = 0
+        if has_weather:
+            for edge in range(_EDGES.size):
+                at += int(celsius >= _EDGES[edge])
+        sums = bins[at]
+        sums[0] += weight
+        sums[3] += y
+        sums[5] += dark
+        dark_dark += dark * dark_h[d]
+        dark_y += dark * kwh
+        y_y += y * kwh
+        if is_free:
+            sums[7] += weight
+            weekend_dark += dark
+            weekend_y += y
+        if not has_weather:
+            continue
+        four = kwh - (one + two + three)
+        y_1, y_2, y_3 = weight * one, weight * two, weight * three
+        sums[1] += weight * celsius
+        sums[2] += weight * celsius * celsius
+        sums[4] += y * celsius
+        sums[6] += dark * celsius
+        sums[9] += y_1
+        sums[10] += y_2
+        sums[11] += y_3
+        sums[12] += y_1 * celsius
+        sums[13] += y_2 * celsius
+        sums[14] += y_3 * celsius
+        dark_1 += dark * one
+        dark_2 += dark * two
+        dark_3 += dark * three
+        square_1 += y_1 * one
+        square_2 += y_2 * two
+        square_3 += y_3 * three
+        square_4 += weight * four * four
+        if is_free:
+            sums[8] += weight * celsius
+            weekend_1 += y_1
+            weekend_2 += y_2
+            weekend_3 += y_3
+    more[0], more[1], more[2], more[3], more[4] = weekend_dark, weekend_y, dark_dark, dark_y, y_y
+    more[5], more[6], more[7], more[8], more[9], more[10] = weekend_1, weekend_2, weekend_3, dark_1, dark_2, dark_3
+    more[11], more[12], more[13], more[14] = square_1, square_2, square_3, square_4
     return count
 
 
 @compiled
-def add_up(seen: Any, equations: Any, first_base: Any, end_base: Any) -> Any:
-    """Fill the weighted sums of products of the regression; return the sums of weights and of y².
+def add_up(
+    rows: Any, first_day: Any, mean_c: Any, dark_h: Any, n_parts: Any, has_weather: Any, equations: Any
+) -> Any:
+    """Fill the weighted sums of products of the regression; return days, sum of weights and of y².
 
     Parameters
     ----------
-    seen : ndarray, shape (days, N_SEEN)
-        See `look_at_days`.
-    first_base, end_base : int
-        Bases outside them are not looked at, and have sums of 0.
+    has_weather : bool
+        The bases matter too.
     equations : Equations
         `common` is filled with the products of the common terms with each other, and with y in the last
-        column, `with_base` with those of each base's degrees with the common terms, themselves and y.
+        column, `with_base` with those of each base's degrees with the common terms, themselves and y,
+        `part_*` with those of the parts of the day.
     """
-    common, with_base = equations.common, equations.with_base
-    common[:] = 0.0
-    with_base[:] = 0.0
-    weights, squares = 0.0, 0.0
-    n_days = seen.shape[0]
-    cold, warm = np.empty((n_days, N_COMMON + 2)), np.empty((n_days, N_COMMON + 2))
-    n_cold, n_warm = 0, 0
-    for d in range(n_days):
-        weight, dark_h, celsius, kwh = seen[d, WEIGHT], seen[d, DARK_H], seen[d, CELSIUS], seen[d, KWH]
-        weekend, dark = weight * seen[d, IS_WEEKEND], weight * dark_h
-        if celsius < HEATING_BASES_C[-1]:
-            cold[n_cold, 0], cold[n_cold, 1], cold[n_cold, 2] = weight, weekend, dark
-            cold[n_cold, 3], cold[n_cold, 4] = kwh, celsius
-            n_cold += 1
-        if celsius > COOLING_BASES_C[0]:
-            warm[n_warm, 0], warm[n_warm, 1], warm[n_warm, 2] = weight, weekend, dark
-            warm[n_warm, 3], warm[n_warm, 4] = kwh, celsius
-            n_warm += 1
-        weights += weight
-        squares += weight * kwh * kwh
-        common[0, 0] += weight
-        common[0, 1] += weekend
-        common[0, 2] += dark
-        common[0, 3] += weight * kwh
-        common[1, 1] += weekend
-        common[1, 2] += weekend * dark_h
-        common[1, 3] += weekend * kwh
-        common[2, 2] += dark * dark_h
-        common[2, 3] += dark * kwh
-    for base in range(first_base, end_base):
-        of_weight, of_weekend, of_dark, of_itself, of_kwh = 0.0, 0.0, 0.0, 0.0, 0.0
-        known, n_known = (cold, n_cold) if base < N_HEATING else (warm, n_warm)
-        for k in range(n_known):
-            x = degrees(base, known[k, 4])
-            weighed = known[k, 0] * x
-            of_weight += weighed
-            of_weekend += known[k, 1] * x
-            of_dark += known[k, 2] * x
-            of_itself += weighed * x
-            of_kwh += weighed * known[k, 3]
-        with_base[base, 0], with_base[base, 1], with_base[base, 2] = of_weight, of_weekend, of_dark
-        with_base[base, 3], with_base[base, 4] = of_itself, of_kwh
-    return weights, squares
+    bins, more = np.zeros((_EDGES.size + 1, N_SUMS)), np.zeros(N_MORE)
+    count = add_days(rows, first_day, mean_c, dark_h, n_parts, has_weather, bins, more)
+    for at in range(1, bins.shape[0]):
+        for k in range(N_SUMS):
+            bins[at, k] += bins[at - 1, k]
+    whole, common = bins[_EDGES.size], equations.common
+    common[0, 0], common[0, 1], common[0, 2], common[0, 3] = whole[0], whole[7], whole[5], whole[3]
+    common[1, 1], common[1, 2], common[1, 3] = whole[7], more[0], more[1]
+    common[2, 2], common[2, 3] = more[2], more[3]
+    if not has_weather:
+        return count, whole[0], more[4]
+    last = N_PARTS - 1
+    equations.part_common[last] = common[:, N_COMMON]
+    for part in range(last):
+        equations.part_common[part, 0] = whole[9 + part]
+        equations.part_common[part, 1] = more[5 + part]
+        equations.part_common[part, 2] = more[8 + part]
+        equations.part_common[last] -= equations.part_common[part]
+        equations.part_squares[part] = more[11 + part]
+    equations.part_squares[last] = more[11 + last]
+    sums = np.empty(N_SUMS)
+    for base in range(N_BASES):
+        # The degrees are sign (T - B): below a heating base of the sums up to it, above a cooling base of the rest.
+        at, edge = _BASES[base], _EDGE_OF[base]
+        sign = -1.0 if base < N_HEATING else 1.0
+        for k in range(N_SUMS):
+            sums[k] = bins[edge, k] if base < N_HEATING else whole[k] - bins[edge, k]
+        degrees_of = equations.with_base[base]
+        degrees_of[0] = sign * (sums[1] - at * sums[0])
+        degrees_of[1] = sign * (sums[8] - at * sums[7])
+        degrees_of[2] = sign * (sums[6] - at * sums[5])
+        degrees_of[3] = max(sums[2] - 2.0 * at * sums[1] + at * at * sums[0], 0.0)
+        degrees_of[4] = sign * (sums[4] - at * sums[3])
+        equations.part_base[last, base] = degrees_of[4]
+        for part in range(last):
+            equations.part_base[part, base] = sign * (sums[12 + part] - at * sums[9 + part])
+            equations.part_base[last, base] -= equations.part_base[part, base]
+    return count, whole[0], more[4]
 
 
 @compiled

@@ -57,10 +57,8 @@ from analytics.disaggregation.stages.regression import (
     N_COOLING,
     N_HEATING,
     N_PARTS,
-    N_SEEN,
     add_up,
     fit,
-    look_at_days,
     measured_parts,
     new_equations,
 )
@@ -143,7 +141,7 @@ def set_priors(home: Any, noise: Any, equations: Any) -> None:
 
 @compiled
 def best_base(term: Any, other: Any, n: Any, equations: Any, squares: Any) -> Any:
-    """Return the likeliest base of heating or cooling with a positive slope, or -1, and what it leaves.
+    """Return the likeliest base of heating or cooling with a positive slope, or -1, what it leaves, and its slope.
 
     Parameters
     ----------
@@ -153,7 +151,7 @@ def best_base(term: Any, other: Any, n: Any, equations: Any, squares: Any) -> An
         Independent days.
     """
     none: Any = np.int64(-1)  # typed, so that no variant is compiled for a constant
-    least, best, chosen = np.inf, np.inf, none
+    least, best, slope, chosen = np.inf, np.inf, 0.0, none
     for base in range(0 if term == HEAT else N_HEATING, N_HEATING if term == HEAT else N_BASES):
         with_heat = base if term == HEAT else other
         with_cool = other if term == HEAT else base
@@ -161,8 +159,8 @@ def best_base(term: Any, other: Any, n: Any, equations: Any, squares: Any) -> An
         # n log(rss) + its unusualness, which is a small part of n.
         weighed = rss * (1.0 + _UNUSUAL[base] / n)
         if equations.solution[term] > 0 and weighed < least:
-            least, best, chosen = weighed, rss, base
-    return chosen, best
+            least, best, slope, chosen = weighed, rss, equations.solution[term], base
+    return chosen, best, slope
 
 
 @compiled
@@ -189,13 +187,9 @@ def choose(
         Measured share of the temperatures.
     """
     none = np.int64(-1)  # typed, so that no variant is compiled for a constant
-    base, rest = best_base(term, other, n, equations, squares)
+    base, rest, slope = best_base(term, other, n, equations, squares)
     if is_owned or base < 0:
         return base
-    with_heat = base if term == HEAT else other
-    with_cool = other if term == HEAT else base
-    fit(equations, squares, with_heat, with_cool)
-    slope = equations.solution[term]
     without, _ = fit(equations, squares, none if term == HEAT else other, other if term == HEAT else none)
     if n * np.log(without / rest) < np.log(n) + SIGNIFICANT_BIC:
         return none
@@ -230,17 +224,15 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, meas
     """
     equations = new_equations()
     heats, cools = can_heat(home), can_cool(home)
-    seen = np.empty((rows.shape[0], N_SEEN))
-    count = look_at_days(rows, first_day, mean_c, dark_h, N_PARTS, seen)
+    has_weather = heats > 0 or cools > 0
+    count, weights, squares = add_up(rows, first_day, mean_c, dark_h, N_PARTS, has_weather, equations)
     if count < MIN_SEASON_DAYS:
         n_parts = measured_parts(rows)
         if 0 < n_parts < N_PARTS:
-            count = look_at_days(rows, first_day, mean_c, dark_h, n_parts, seen)
+            count, weights, squares = add_up(rows, first_day, mean_c, dark_h, n_parts, has_weather, equations)
     if count < MIN_SEASON_DAYS:
         assume(home, equations, found)
         return
-    seen = seen[:count]
-    weights, squares = add_up(seen, equations, 0 if heats > 0 else N_HEATING, N_BASES if cools > 0 else N_HEATING)
     known = measured.mean()
     n = max(weights * (NORMAL_INDEPENDENT + (SEASON_INDEPENDENT - NORMAL_INDEPENDENT) * known), 4.0)
     noise = squares / weights - (equations.common[0, N_COMMON] / weights) ** 2
@@ -269,4 +261,4 @@ def regress(home: Any, rows: Any, first_day: Any, mean_c: Any, dark_h: Any, meas
         found.variance[k] = inverse[k] * noise
     found.lights[0] = max(equations.solution[DARK], 0.0)
     if heat >= 0 or cool >= 0:
-        split_parts(seen, equations, weights, heat, cool, inverse, known, found)
+        split_parts(equations, weights, heat, cool, inverse, known, found)

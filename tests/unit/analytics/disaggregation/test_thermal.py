@@ -81,14 +81,14 @@ def test_with_little_experience_the_survey_speaks_for_what_is_owned():
 
 def test_the_regression_agrees_with_least_squares():
     rows, mean_c, dark_h = heated(n=200)
-    equations, seen = regression.new_equations(), np.zeros((200, regression.N_SEEN))
-    assert regression.look_at_days(rows, FRIDAY, mean_c, dark_h, 4, seen) == 200
-    weights, squares = regression.add_up(seen, equations, 0, regression.N_BASES)
+    equations = regression.new_equations()
+    count, weights, squares = regression.add_up(rows, FRIDAY, mean_c, dark_h, 4, True, equations)
+    assert count == 200
     rss, _ = regression.fit(equations, squares, 2, 6)
     solution = equations.solution
 
     kwh = np.array([regression.day_kwh(row, 4) for row in rows])
-    weekend = [regression.is_weekend(FRIDAY + d) for d in range(200)]
+    weekend = [float((FRIDAY + d + 3) % 7 >= 5) for d in range(200)]
     terms = np.stack(
         [np.ones(200), weekend, dark_h, np.maximum(14 - mean_c, 0), np.maximum(mean_c - 20, 0)], axis=1
     )
