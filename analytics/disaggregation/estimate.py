@@ -39,7 +39,7 @@ from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
 from analytics.disaggregation.stages.placing import number_days, part_of, place_intervals, resolution
-from analytics.disaggregation.stages.reconcile import reconcile_days, reconcile_month
+from analytics.disaggregation.stages.reconcile import reconcile_days, reconcile_month, widen
 from analytics.disaggregation.stages.regression import N_PARTS
 from analytics.disaggregation.stages.standby import fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
@@ -296,6 +296,7 @@ def _separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any)
             expected_wh,
         )
         if expected_wh.sum() <= 0:
+            found.variance[k] = 0.0  # or what is left over would become heat in summer
             continue
         energy_wh = 0.0
         allocate(expected_wh, work.shape, cuts, work.residual_wh, work.out_wh)
@@ -521,4 +522,5 @@ def estimate(
     reconcile_days(found.energy, day_wh, left_wh)
     day_wh[VEHICLE] = charged_wh
     variance[VEHICLE] = charged_variance
+    widen(variance, resolution_s)
     return n_charges, n_runs

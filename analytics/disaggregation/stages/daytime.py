@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 
 from analytics.disaggregation.columns import PART0_VALID_SHARE, STEPS
-from analytics.disaggregation.priors import DARK_PARTS, PART_SPREAD, SEASON_INDEPENDENT, THERMAL_DOUBT
+from analytics.disaggregation.priors import (
+    BASE_ERROR_K,
+    DARK_PARTS,
+    PART_SPREAD,
+    SEASON_INDEPENDENT,
+    THERMAL_DOUBT,
+)
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.days import PART_S
 from analytics.disaggregation.stages.regression import (
@@ -24,6 +30,7 @@ from analytics.disaggregation.stages.regression import (
     DARK,
     HEAT,
     N_COMMON,
+    N_HEATING,
     N_PARTS,
     N_TERMS,
     degrees,
@@ -154,28 +161,32 @@ def month_energy(
 ) -> Any:
     """Fill heating or cooling of each target day by its degrees [Wh]; return the variance of the month [Wh²].
 
+    It is that of the slope and of degree-days, and what a base that is off by `BASE_ERROR_K` would add.
+
     Parameters
     ----------
     slope, variance : float, [kWh/K] and its square
     base : int
-        Of the grid, -1 for none.
+        Of the grid.
     mean_c, measured : ndarray of float64, shape (target days,)
         Effective temperature and measured share of the temperature.
     rows : ndarray of uint16, shape (target days, N_COLUMNS)
         Of which the valid shares of the parts of the day are read.
     part_share : ndarray of float64, shape (N_PARTS,)
     """
-    total, known, n_days = 0.0, 0.0, day_wh.size
+    total, more, known, n_days = 0.0, 0.0, 0.0, day_wh.size
+    shift = -BASE_ERROR_K if base < N_HEATING else BASE_ERROR_K
     for d in range(n_days):
         valid = 0.0
         for part in range(N_PARTS):
             valid += part_share[part] * rows[d, PART0_VALID_SHARE + part] * STEPS[PART0_VALID_SHARE]
-        kelvins = degrees(int(base), mean_c[d]) * valid if base >= 0 else 0.0
+        kelvins = degrees(base, mean_c[d]) * valid
         total += kelvins
+        more += degrees(base, mean_c[d] + shift) * valid - kelvins
         known += measured[d] / max(n_days, 1)
         day_wh[d] = 1000.0 * slope * kelvins
     doubt = THERMAL_DOUBT[1] + (THERMAL_DOUBT[0] - THERMAL_DOUBT[1]) * known
-    return 1e6 * total * total * (variance + (doubt * slope) ** 2)
+    return 1e6 * (total * total * (variance + (doubt * slope) ** 2) + (more * slope) ** 2)
 
 
 @compiled

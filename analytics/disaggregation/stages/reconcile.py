@@ -6,8 +6,9 @@ proportion to the variances,
     x = e + v (T - sum e) / sum v,    x >= 0, and 0 for what is not owned,
 
 first for the month, which scales the classes' days, then for each day with v_d = (r x_d)² + a floor, so that
-the parts of every day add up to its total, and so those of every week and of the month. Charges of a vehicle
-and the energy of intervals that teach nothing (`others`) are as they are. Printed parts are whole mWh.
+the parts of every day add up to its total, and so those of every week and of the month. What is left of the
+variances is widened by factors fitted on labelled homes: no home is quite as the stages take it. Charges of a
+vehicle and the energy of intervals that teach nothing (`others`) are as they are. Printed parts are whole mWh.
 
 Source: method, stage 8; conditioning independent normal variables on their sum.
 """
@@ -17,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from analytics.disaggregation.classes import N_CLASSES, OTHERS, VEHICLE
-from analytics.disaggregation.priors import DAY_DOUBT, DAY_FLOOR
+from analytics.disaggregation.priors import BOUND_FACTORS, BOUND_RESOLUTION_S, DAY_DOUBT, DAY_FLOOR
 from analytics.disaggregation.stages import compiled
 
 MWH_UWH = 1000
 BOUND_SIGMAS = 1.2816
 """Standard deviations either side of the mean of a normal distribution that hold 80 % of it."""
+
+_RESOLUTION_S, _FACTORS = np.array(BOUND_RESOLUTION_S), np.array(BOUND_FACTORS)
 
 
 @compiled
@@ -67,6 +70,21 @@ def reconcile_month(energy: Any, variance: Any, total: Any) -> None:
         if whole > 0:
             # Rounding may bring a class that bears all alone below zero.
             variance[k] = max(variance[k] - variance[k] * (variance[k] / whole), 0.0)
+
+
+@compiled
+def widen(variance: Any, resolution_s: Any) -> None:
+    """Multiply the standard deviations of a month's classes so that bounds hold what they say, in place [Wh²].
+
+    Parameters
+    ----------
+    variance : ndarray of float64, shape (N_CLASSES,), [Wh²]
+    resolution_s : float, [s]
+        Mean length of the home's intervals.
+    """
+    for k in range(N_CLASSES):
+        factor = np.interp(resolution_s, _RESOLUTION_S, _FACTORS[k])
+        variance[k] *= factor * factor
 
 
 @compiled

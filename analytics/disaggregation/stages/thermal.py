@@ -3,10 +3,11 @@
     kWh_d = a + b weekend_d + l dark_d + u_h max(0, B_h - T_d) + u_c max(0, T_d - B_c)
 
 with u >= 0, days weighted by age, `l` and, for a home that says what it owns, `u` shrunk to their priors.
-The bases are those of a grid that leave the least, each chosen beside the other; whether a home without a list
-heats or cools at all is decided by the information criterion of n log(rss / n) + k log n, with n the
-independent days. `T` is the effective temperature (see `season`). What darkness explains is no heating: it also
-tells lights from warmth.
+The bases are those of a grid that leave the least, each chosen beside the other and with what is usual of bases.
+Whether a home without a list heats or cools at all is decided by the information criterion of
+n log(rss / n) + k log n, with n the independent days: of its days or, where temperatures are known, of one part of
+its days. `T` is the effective temperature (see `season`). What darkness explains is no heating: it also tells
+lights from warmth.
 
 Of the climate normal only the season is known, which much else follows. So few days are independent there, and
 what is to be heating must stand out of the rest of a cold day.
@@ -39,7 +40,7 @@ from analytics.disaggregation.priors import (
     THERMAL_PRIOR_DOUBT,
 )
 from analytics.disaggregation.stages import compiled
-from analytics.disaggregation.stages.daytime import split_parts
+from analytics.disaggregation.stages.daytime import solve_part, split_parts
 from analytics.disaggregation.stages.home import (
     COOLS,
     HAS_LIST,
@@ -57,12 +58,16 @@ from analytics.disaggregation.stages.regression import (
     N_COOLING,
     N_HEATING,
     N_PARTS,
+    N_TERMS,
     add_up,
     fit,
     measured_parts,
     new_equations,
 )
 from analytics.disaggregation.stages.survey import size_of
+
+HINT = 2.0
+"""Evidence of a whole day from which on its parts are looked at, by twice a logarithm of a likelihood."""
 
 _UNUSUAL = np.array(
     [((base - BASE_C[0]) / BASE_DOUBT_K[0]) ** 2 for base in HEATING_BASES_C]
@@ -172,6 +177,33 @@ def stands_out(base: Any, slope: Any, weights: Any, equations: Any) -> Any:
 
 
 @compiled
+def shows_in_a_part(term: Any, base: Any, other: Any, n: Any, equations: Any, squares: Any) -> Any:
+    """Tell whether a part of the day follows the weather beyond doubt, though the whole day does not.
+
+    Parameters
+    ----------
+    equations : Equations
+        As `fit` left them without the term; filled with it.
+    """
+    none: Any = np.int64(-1)  # typed, so that no variant is compiled for a constant
+    without, solution = np.empty(N_PARTS), np.empty(N_TERMS)
+    for part in range(N_PARTS):
+        without[part] = solve_part(
+            equations, part, none if term == HEAT else other, other if term == HEAT else none, solution
+        )
+    heat, cool = base if term == HEAT else other, other if term == HEAT else base
+    fit(equations, squares, heat, cool)
+    at = N_COMMON if term == HEAT or heat < 0 else N_COMMON + 1
+    # The best of four parts is one of four chances.
+    least = np.log(n) + SIGNIFICANT_BIC + 2.0 * np.log(N_PARTS)
+    for part in range(N_PARTS):
+        rest = solve_part(equations, part, heat, cool, solution)
+        if solution[at] > 0 and n * np.log(without[part] / rest) >= least:
+            return True
+    return False
+
+
+@compiled
 def choose(
     term: Any, other: Any, is_owned: Any, n: Any, known: Any, equations: Any, weights: Any, squares: Any
 ) -> Any:
@@ -190,12 +222,16 @@ def choose(
     base, rest, slope = best_base(term, other, n, equations, squares)
     if is_owned or base < 0:
         return base
-    without, _ = fit(equations, squares, none if term == HEAT else other, other if term == HEAT else none)
-    if n * np.log(without / rest) < np.log(n) + SIGNIFICANT_BIC:
-        return none
-    if known < 0.5 and not stands_out(base, slope, weights, equations):
-        return none
-    return base
+    least = np.log(n) + SIGNIFICANT_BIC
+    heat_only, cool_only = none if term == HEAT else other, other if term == HEAT else none
+    without, _ = fit(equations, squares, heat_only, cool_only)
+    evidence = n * np.log(without / rest)
+    if known < 0.5:
+        return base if evidence >= least and stands_out(base, slope, weights, equations) else none
+    if evidence >= least:
+        return base
+    # Of what the whole day does not even hint at, a part has nothing to tell.
+    return base if evidence >= HINT and shows_in_a_part(term, base, other, n, equations, squares) else none
 
 
 @compiled

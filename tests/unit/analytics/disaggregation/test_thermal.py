@@ -121,6 +121,17 @@ def test_a_home_that_heats_mornings_and_evenings_is_known_to(household):
     assert (found.part_trust[0] > 0.8).all()
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_a_heater_that_the_noise_of_evenings_hides_is_seen_in_the_mornings(slope):
+    noise_kwh = np.array([0.2, 0.5, 1.0, 8.0])
+    rows, mean_c, dark_h = heated_in_parts((0.0, 1.0, 0.0, 0.0), slope=slope, noise_kwh=noise_kwh)
+
+    found = regress(Household(), rows, mean_c, dark_h)
+
+    assert (found.base[0] >= 0) == (slope > 0)
+    assert regress(Household(), rows, mean_c, dark_h, known=0.0).base[0] == -1
+
+
 def test_the_parts_of_a_day_add_up_to_its_slope_whatever_the_home_is_like():
     rng = np.random.default_rng(5)
     for seed in range(20):
@@ -198,7 +209,21 @@ def test_a_month_has_the_energy_of_its_degrees_in_the_parts_that_were_measured()
     )
 
     assert day_wh == pytest.approx([2000.0 * 5.0, 2000.0 * 4.0 * 0.7])
-    assert variance > 0
+    # 0.1 of 2 kWh/K, and a kelvin more on 1 and on 0.7 of the days.
+    assert variance == pytest.approx(
+        1e6 * (9.0 - 1.2) ** 2 * 0.01 + 1e6 * 0.15**2 * 4 * (7.8) ** 2 + 1e6 * (1.7 * 2) ** 2
+    )
+
+
+def test_a_month_just_above_the_base_is_not_certain_to_be_without_heating():
+    day_wh = np.zeros(1)
+    whole = np.full(4, 0.25)
+    near, far = (
+        daytime.month_energy(2.0, 0.01, 0, np.array([celsius]), np.ones(1), days([500.0]), whole, day_wh)
+        for celsius in (10.5, 11.5)
+    )
+    assert day_wh[0] == 0
+    assert near > far == 0
 
 
 def test_the_bases_of_heating_and_cooling_are_chosen_beside_each_other():
