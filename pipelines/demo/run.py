@@ -24,7 +24,7 @@ from pipelines.demo.airflow import USERNAME, AirflowStandalone
 from pipelines.demo.chart import Report, collection_table, overview, report_panel
 from pipelines.demo.client import HOST, JsonClient, free_port
 from pipelines.demo.files import read_private, write_private
-from pipelines.demo.meters import Meter, enter, invoke, jobs
+from pipelines.demo.meters import Meter, describe, enter, invoke, jobs
 from pipelines.demo.process import DemoProcess, child_environment
 from pipelines.errors import Conflict, NotFound, SourceUnavailable
 from pipelines.settings import Settings
@@ -109,6 +109,10 @@ class _Demo:
                 invoked = [invoke(self._api, meter) for meter in meters]
                 self._airflow.run("collect_due")
                 collected = self._collected(invoked)
+            with _step(progress, "What the homes own, and where they are"):
+                for meter in meters:
+                    if meter.has_archive:
+                        describe(self._sensors, meter)
             for dag_id in DAGS[1:]:
                 with _step(progress, f"DAG {dag_id}"):
                     self._airflow.run(dag_id)
