@@ -36,6 +36,7 @@ _PREFERRED_PORT = 8000
 _API_TIMEOUT_S = 60.0
 _METERS_TIMEOUT_S = 60.0
 _COLLECT_TIMEOUT_S = 240.0
+_COMPILE_TIMEOUT_S = 300.0
 _PAUSE_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,6 +84,7 @@ class _Demo:
         self._api_process = DemoProcess(self._folder, "api")
         self._meters_process = DemoProcess(self._folder, "meters")
         self._worker_process = DemoProcess(self._folder, "worker")
+        self._compiler_process = DemoProcess(self._folder, "compiler")
         self._airflow = AirflowStandalone(self._home, self._server, self._variables)
 
     def show(self) -> None:
@@ -91,6 +93,7 @@ class _Demo:
         with self._progress() as progress:
             with _step(progress, "Database"):
                 self._start_database()
+            self._start(self._compiler_process, "compile")  # done by the time that a month is disaggregated
             with _step(progress, "Migrations"):
                 migrate(engine_for(self._settings))
             self._started.callback(self._airflow.stop)
@@ -113,6 +116,8 @@ class _Demo:
                 for meter in meters:
                     if meter.has_archive:
                         describe(self._sensors, meter)
+            with _step(progress, "Kernels compiled for this machine"):
+                self._compiler_process.wait(_COMPILE_TIMEOUT_S)  # else the first task that needs them does it
             for dag_id in DAGS[1:]:
                 with _step(progress, f"DAG {dag_id}"):
                     self._airflow.run(dag_id)
