@@ -60,7 +60,7 @@ class Scorecard:
         if name in SETS:
             return self._set(name)
         if name == "thermal":
-            return report.table(thermal.HEAD, thermal.rows())
+            return self._thermal()
         if name == "vehicles":
             return self._vehicles()
         if name == "bounds":
@@ -123,6 +123,16 @@ class Scorecard:
                 )
             )
         return report.set_section(by_rate, note=f"Split: {SAID[dataset]}.", parts=self._parts)
+
+    def _thermal(self) -> str:
+        heaters: list[list[str]] = []
+        for dataset, rates in self._each(("london",), thermal.HEATERS_HEAD, heaters):
+            for _, homes in rates[:1]:
+                heaters += thermal.heaters_rows(dataset, homes, self._parts)
+        return (
+            f"{report.table(thermal.HEAD, thermal.rows())}\nHomes that gave no list and have no temperatures; most of "
+            f"them heat by gas:\n\n{report.table(thermal.HEATERS_HEAD, heaters)}"
+        )
 
     def _vehicles(self) -> str:
         rows: list[list[str]] = []

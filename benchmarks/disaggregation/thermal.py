@@ -4,8 +4,12 @@ The meter is de-identified and partly made up: its day has no shape, so it says 
 degree-days and nothing of hours. Stated are 4,000 kWh a year of each load before the end of 2016 and 3,600
 after, beside a base of 2,000 and 1,800; a regression of its days on the stated balance points finds others,
 which is shown beside.
+
+Homes of London gave no list and have no temperatures here. Most heat by gas, so the share of them that is said to
+heat is shown too: it should be small, and is not 0, since some do heat by electricity.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -14,14 +18,28 @@ import numpy as np
 import polars as pl
 
 from analytics.disaggregation.batch import CLASSES
+from benchmarks.disaggregation.baselines import month_numbers
 from benchmarks.disaggregation.files import HOME, HOUR, read
 from benchmarks.disaggregation.homes import LabelledHome, appliance
-from benchmarks.disaggregation.months import Found, ordinal, wattloom
+from benchmarks.disaggregation.months import EPOCH_DAY, Found, ordinal, wattloom
+from benchmarks.disaggregation.splits import part_of
 
 LATITUDE, LONGITUDE, ZONE = 39.85, -89.68, ZoneInfo("America/Chicago")
 HEATING_BALANCE_F, COOLING_BALANCE_F = 60.0, 65.0
 YEAR = 2017
 STATED_KWH = {"heating": 3600.0, "cooling": 3600.0}
+HEATING = CLASSES.index("heating")
+MIN_SHARE = 0.01
+"""Of a month's energy, from which on a home is said to heat."""
+HEATERS_HEAD = (
+    "set",
+    "part",
+    "homes",
+    "that heat",
+    "home-months",
+    "with heating",
+    "heating's share of the energy",
+)
 HEAD = ("the model knows", "heating, kWh in 2017", "cooling, kWh in 2017", "everything else")
 
 
@@ -85,3 +103,25 @@ def _row(name: str, found: Found) -> list[str]:
     kwh = found.parts_wh[inside].sum(axis=0) / 1000.0
     thermal = [float(kwh[CLASSES.index(label)]) for label in STATED_KWH]
     return [name, *(f"{value:,.0f}" for value in thermal), f"{kwh.sum() - sum(thermal):,.0f}"]
+
+
+def heaters_rows(dataset: str, homes: Sequence[LabelledHome], parts: Sequence[str]) -> list[list[str]]:
+    """Return how many homes and home-months are said to heat that gave no list, a line for each part."""
+    found = wattloom([home.without_list() for home in homes])
+    rows = []
+    for part in parts:
+        n_homes, n_heat, n_months, n_heated, heat_wh, total_wh = 0, 0, 0, 0, 0.0, 0.0
+        for home, one in zip(homes, found, strict=True):
+            numbers, month = np.unique(month_numbers(one.day), return_inverse=True)
+            firsts = [EPOCH_DAY.replace(year=int(n) // 12, month=int(n) % 12 + 1) for n in numbers]
+            inside = np.array([part_of(home.dataset, home.name, first) == part for first in firsts])
+            heat = np.bincount(month, weights=one.parts_wh[:, HEATING])[inside]
+            total = np.bincount(month, weights=one.total_wh)[inside]
+            heats = heat > MIN_SHARE * total
+            n_homes, n_heat = n_homes + int(inside.any()), n_heat + int(heats.any())
+            n_months, n_heated = n_months + heats.size, n_heated + int(heats.sum())
+            heat_wh, total_wh = heat_wh + float(heat.sum()), total_wh + float(total.sum())
+        if n_months:
+            counts = [str(count) for count in (n_homes, n_heat, n_months, n_heated)]
+            rows.append([dataset, part, *counts, f"{100 * heat_wh / max(total_wh, 1e-9):.1f} %"])
+    return rows
