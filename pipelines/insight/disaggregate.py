@@ -23,7 +23,7 @@ from analytics.disaggregation.months import warnings_of
 from analytics.quality import Quality
 from pipelines import clock
 from pipelines.db.engine import raw, unit_of_work
-from pipelines.insight.changed_weather import month_hours, weather_digest
+from pipelines.insight.changed_weather import learned_hours, weather_digest
 from pipelines.insight.due import measured_devices
 from pipelines.insight.history import read_history, store_statistics
 from pipelines.insight.homes import MeasuredDays, read_days, read_intervals
@@ -87,7 +87,7 @@ def _disaggregate(
     connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], month: date
 ) -> Computed:
     surroundings = read_surroundings(connection, homes, zones, *temperature_span_us(month))
-    celsius = surroundings.month_celsius(*month_hours(month))
+    celsius = surroundings.celsius_between(*learned_hours(month))
     history = read_history(connection, homes, zones, month)
     span = DayRange(month - timedelta(days=CONTEXT_DAYS), month_range(month.year, month.month).last)
     intervals = read_intervals(connection, homes, zones, [span] * len(homes))

@@ -1,6 +1,7 @@
 """The daily statistics of the 13 months before a month: stored ones where they are current, else made and stored.
 
-They stand for the intervals they were made from: whatever changes those deletes them, in the same transaction.
+They stand for the intervals they were made from: what changes those makes them anew, in the same transaction
+(`pipelines.insight.learning`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from pipelines.insight.due import months_before
 from pipelines.insight.homes import read_intervals
 
 HISTORY_MONTHS = 13
-_MONTHS_AT_ONCE = 100
+MONTHS_AT_ONCE = 100
 _WIRE = np.dtype("<u2")
 
 _STORED = """
@@ -67,9 +68,10 @@ def read_history(
         known.append({at: _decode(data) for at, data in zip(months or [], days or [], strict=True)})
         needed.append([] if first_day is None else list(_months(max(first_day.replace(day=1), oldest), month)))
     missing = [(n, at) for n, months in enumerate(needed) for at in months if at not in known[n]]
-    for start in range(0, len(missing), _MONTHS_AT_ONCE):
-        wanted = missing[start : start + _MONTHS_AT_ONCE]
-        for (n, at), rows in zip(wanted, _make(connection, homes, zones, wanted), strict=True):
+    for start in range(0, len(missing), MONTHS_AT_ONCE):
+        wanted = missing[start : start + MONTHS_AT_ONCE]
+        made = make_statistics(connection, [(homes[n], at) for n, at in wanted], [zones[n] for n, _ in wanted])
+        for (n, at), rows in zip(wanted, made, strict=True):
             known[n][at] = rows
     nothing = np.zeros((0, N_COLUMNS), dtype=np.uint16)
     return [
@@ -84,36 +86,42 @@ def _months(first: date, end: date) -> Iterator[date]:
         first = months_before(first, -1)
 
 
+def encode(days: Statistics) -> bytes:
+    """Return the statistics of a month as they are stored."""
+    return days.astype(_WIRE).tobytes()
+
+
 def _decode(data: bytes) -> Statistics:
     return np.frombuffer(data, dtype=_WIRE).astype(np.uint16).reshape(-1, N_COLUMNS)
 
 
-def _make(
-    connection: sa.Connection,
-    homes: Sequence[int],
-    zones: Sequence[ZoneInfo],
-    wanted: Sequence[tuple[int, date]],
+def make_statistics(
+    connection: sa.Connection, wanted: Sequence[tuple[int, date]], zones: Sequence[ZoneInfo]
 ) -> list[Statistics]:
-    months, of_zones = [at for _, at in wanted], [zones[n] for n, _ in wanted]
-    devices = [homes[n] for n, _ in wanted]
+    """Make the statistics of devices' months from their intervals and store them in place of earlier ones."""
+    devices, months = [device for device, _ in wanted], [at for _, at in wanted]
     spans = [month_range(at.year, at.month) for at in months]
-    intervals = read_intervals(connection, devices, of_zones, spans)
-    made = month_statistics(months, zones=of_zones, intervals=intervals)
-    raw(connection).execute(
-        "DELETE FROM wattloom.home_month_statistics AS h USING unnest(%s::int4[], %s::date[]) AS k (device_id, month)"
-        " WHERE (h.device_id, h.month) = (k.device_id, k.month)",
-        (devices, months),
-    )
+    made = month_statistics(months, zones=zones, intervals=read_intervals(connection, devices, zones, spans))
+    forget_statistics(connection, wanted)
     for length in sorted({len(rows) for rows in made}):
         of_length = [n for n, rows in enumerate(made) if len(rows) == length]
         store_statistics(
             connection,
             [devices[n] for n in of_length],
             [months[n] for n in of_length],
-            [of_zones[n] for n in of_length],
+            [zones[n] for n in of_length],
             np.stack([made[n] for n in of_length]),
         )
     return made
+
+
+def forget_statistics(connection: sa.Connection, gone: Sequence[tuple[int, date]]) -> None:
+    """Delete the statistics of devices' months."""
+    raw(connection).execute(
+        "DELETE FROM wattloom.home_month_statistics AS h USING unnest(%s::int4[], %s::date[]) AS k (device_id, month)"
+        " WHERE (h.device_id, h.month) = (k.device_id, k.month)",
+        ([device for device, _ in gone], [at for _, at in gone]),
+    )
 
 
 def store_statistics(
@@ -138,12 +146,4 @@ def store_statistics(
             "days": ("bytea", as_bytes),
         },
         schema="wattloom",
-    )
-
-
-def forget_statistics(connection: sa.Connection, device: int, first: date, last: date) -> None:
-    """Delete the statistics of the months that the days from ``first`` to ``last`` touch."""
-    raw(connection).execute(
-        "DELETE FROM wattloom.home_month_statistics WHERE device_id = %s AND month BETWEEN %s AND %s",
-        (device, first.replace(day=1), last),
     )

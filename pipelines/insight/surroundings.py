@@ -34,7 +34,7 @@ class Surroundings:
     has_place: npt.NDArray[np.bool_]
     celsius: npt.NDArray[np.float64]
 
-    def month_celsius(self, first_hour_us: int, last_hour_us: int) -> npt.NDArray[np.float64]:
+    def celsius_between(self, first_hour_us: int, last_hour_us: int) -> npt.NDArray[np.float64]:
         """Return what is known of each place's temperatures from one whole hour to another, NaN where nothing is."""
         first, last = ((at - self.places.first_hour_us) // HOUR_US for at in (first_hour_us, last_hour_us))
         return self.celsius[:, first : last + 1]
