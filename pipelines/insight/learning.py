@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from analytics.calendar import DayRange
-from analytics.series import Direction
 from pipelines.db.engine import raw
 from pipelines.insight.due import months_before
-from pipelines.insight.history import HISTORY_MONTHS, MONTHS_AT_ONCE, encode, make_statistics
+from pipelines.insight.history import HISTORY_MONTHS, MONTHS_AT_ONCE, encode, first_days, make_statistics
 
 _FOR_EVER = date(9000, 1, 1)
 
@@ -50,16 +49,6 @@ class _Months(NamedTuple):
     device: int
     first: date
     last: date
-
-
-def first_days(connection: sa.Connection, devices: Sequence[int]) -> dict[int, date]:
-    """Return the first local day with imported energy of each device that has any."""
-    rows = raw(connection).execute(
-        "SELECT k.device_id, f.day FROM unnest(%s::int4[]) AS k (device_id) CROSS JOIN LATERAL (SELECT min(day) AS day"
-        " FROM wattloom.daily_energy WHERE device_id = k.device_id AND direction = %s) AS f WHERE f.day IS NOT NULL",
-        (list(devices), int(Direction.IMPORT)),
-    )
-    return dict(rows.fetchall())
 
 
 def teach_anew(

@@ -21,7 +21,8 @@ from analytics.series import Direction
 from pipelines.db.bulk import copy_in, copy_out
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.db.timescale import has_community_features
-from pipelines.insight.learning import Touched, first_days, teach_anew
+from pipelines.insight.history import first_days
+from pipelines.insight.learning import Touched, teach_anew
 from pipelines.insight.work import (
     Change,
     Limits,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.places import HOUR_US, Places, places_of
+from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw
 from pipelines.household.store import HouseholdDocuments, read_households
 from pipelines.weather.cells import cell_of
@@ -73,7 +74,8 @@ def sites_of(
 ) -> tuple[list[WeatherPlace], npt.NDArray[np.bool_]]:
     """Return where homes stand, as the weather is looked up, and which of them said so themselves."""
     rows = raw(connection).execute(
-        "SELECT sensor_id, organization_id FROM wattloom.meter_device WHERE sensor_id = ANY(%s)", (list(homes),)
+        "SELECT sensor_id, organization_id FROM wattloom.meter_device WHERE sensor_id = ANY(%s::int4[])",
+        (array_text(homes),),
     )
     organizations: dict[int, UUID] = dict(rows.fetchall())
     sites = []

@@ -129,7 +129,7 @@ def test_computing_again_gives_the_same_rows(world: World, home: Device, setting
     def stored() -> list:
         return [
             world.rows(f"SELECT * FROM wattloom.{table} ORDER BY 1, 2, 3")
-            for table in ("disaggregation_month", "appliance_cycle", "home_month_statistics")
+            for table in ("disaggregation_month", "home_month_statistics")
         ]
 
     clock.start_at(NOW)

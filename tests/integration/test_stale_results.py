@@ -143,7 +143,9 @@ def test_an_old_month_without_a_result_is_not_computed_but_what_learned_from_it_
 def test_the_same_correction_twice_is_noted_once(home: Home):
     at = datetime(2023, 2, 14, 3, tzinfo=UTC)
     home.write(at, at + HOUR, extra=2500)
-    noted = "SELECT first_day, last_day FROM wattloom.day_change WHERE first_day BETWEEN '2023-03-01' AND '2024-05-31'"
+    noted = (
+        "SELECT first_day, last_day FROM wattloom.day_change WHERE first_day BETWEEN '2023-03-01' AND '2024-05-31'"
+    )
     assert home.world.rows(noted) == [(date(2023, 3, 1), date(2024, 3, 31))]
     home.write(at, at + HOUR, extra=3500)
     assert len(home.world.rows(noted)) == 1
