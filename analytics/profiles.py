@@ -6,6 +6,8 @@ behind each other without more.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,30 +59,56 @@ def pack_day(
     return header.tobytes() + rows.tobytes()
 
 
-def unpack_homes(days: Sequence[bytes]) -> HomeIntervals:
+class Room:
+    """Memory that one batch after the other is unpacked into: new pages would cost more than the unpacking.
+
+    It holds what was unpacked last; who unpacks again must be done with that.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def take(self, name: str, size: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+        """Return an array of a size, by its name the one of the time before where that is large enough."""
+        known = self._arrays.get(name)
+        if known is None or known.size < size:
+            known = self._arrays[name] = np.empty(size + size // 8, dtype=dtype)
+        return known[:size]
+
+
+def unpack_homes(days: Sequence[bytes], room: Room | None = None) -> HomeIntervals:
     """Return the intervals of homes, each the packed days of a home behind each other.
+
+    Parameters
+    ----------
+    days : sequence of bytes
+    room : Room, optional
+        Where they are put; memory of their own without one.
 
     Raises
     ------
     BrokenContractError
         Some bytes are no packed days.
     """
-    sizes = np.array([len(home) for home in days], dtype=np.int64)
-    data = b"".join(days)
-    if np.any(sizes % _WORD.itemsize):
+    room = room or Room()
+    word_offsets, rest = np.divmod(
+        _offsets(np.array([len(home) for home in days], dtype=np.int64)), _WORD.itemsize
+    )
+    if rest.any():
         raise BrokenContractError("some bytes are no packed day")
-    words = np.frombuffer(data, dtype=_WORD)
-    counts = np.zeros(sizes.size, dtype=np.int64)
-    faulty = count_packed(words, _offsets(sizes // _WORD.itemsize), counts)
-    if faulty >= 0:
+    words = room.take("words", int(word_offsets[-1]), np.int64)
+    for home, (first, last) in zip(days, pairwise(word_offsets.tolist()), strict=True):
+        words[first:last] = np.frombuffer(home, dtype=_WORD)
+    counts = np.zeros(len(days), dtype=np.int64)
+    if count_packed(words, word_offsets, counts) >= 0:
         raise BrokenContractError("some bytes are no packed day")
     offsets = _offsets(counts)
     intervals = HomeIntervals(
         offsets=offsets,
-        start_us=np.empty(offsets[-1], dtype=np.int64),
-        duration_s=np.empty(offsets[-1], dtype=np.int32),
-        energy_uwh=np.empty(offsets[-1], dtype=np.int64),
-        quality=np.empty(offsets[-1], dtype=np.int16),
+        start_us=room.take("start_us", int(offsets[-1]), np.int64),
+        duration_s=room.take("duration_s", int(offsets[-1]), np.int32),
+        energy_uwh=room.take("energy_uwh", int(offsets[-1]), np.int64),
+        quality=room.take("quality", int(offsets[-1]), np.int16),
     )
     unpack(words, intervals.start_us, intervals.duration_s, intervals.energy_uwh, intervals.quality)
     return intervals

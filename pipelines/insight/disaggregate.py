@@ -1,6 +1,7 @@
 """Months into appliance classes per local day: stored with a snapshot of what they were computed from."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from analytics.calendar import month_range
 from analytics.disaggregation.columns import N_COLUMNS
 from analytics.disaggregation.homes import HomesHistory, month_batch, temperature_span_us
 from analytics.disaggregation.model import disaggregate
-from analytics.disaggregation.months import warnings_of
+from analytics.disaggregation.months import POOR_COVERAGE, warnings_of
+from analytics.profiles import Room
 from analytics.quality import Quality
 from pipelines import clock
 from pipelines.db.bulk import array_text
@@ -32,6 +34,17 @@ from pipelines.insight.zones import zones_of_devices
 _HOMES_AT_ONCE = 200
 _BATCHES_AT_ONCE = 2
 """While one batch computes, another reads or writes; each is a transaction of its own, on its own connection."""
+
+
+_OF_THREAD = threading.local()
+
+
+def _room() -> Room:
+    """Return the memory that this thread reads its batches into, one after the other."""
+    room: Room | None = getattr(_OF_THREAD, "room", None)
+    if room is None:
+        room = _OF_THREAD.room = Room()
+    return room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +89,7 @@ def _compute(engine: sa.Engine, batch: Sequence[int], *, month: date, default_zo
         known = sorted(zone_of)
         _settle_day_changes(connection, known, month)
         forget_month(connection, known, month)
-        measured = read_month(connection, known, zone_of, month)
+        measured = read_month(connection, known, zone_of, month, _room())
         if measured.homes:
             computed = _disaggregate(connection, measured, month)
             store_month(connection, computed, clock.now())
@@ -130,35 +143,36 @@ def _inputs(
         measured.intervals.has(Quality.IMPLAUSIBLE).tolist(),
         strict=True,
     )
-    return [
-        json.dumps(
-            {
-                "household": version,
-                "weather": digest,
-                "history_days": history_days,
-                "warnings": warnings_of(
-                    household,
-                    coverage=covered,
-                    history_days=history_days,
-                    has_place=has_place,
-                    has_temperatures=has_temperatures,
-                    has_export=has_export,
-                    has_implausible=has_implausible,
-                ),
-            }
-        )
-        for (
-            household,
+    told: dict[tuple[object, ...], str] = {}
+    documents = []
+    for household, version, digest, history_days, covered, has_place, has_temperatures, has_export, odd in rows:
+        # Most homes of a batch share one; what differs between them is all that it is made of.
+        facts = (
             version,
             digest,
             history_days,
-            covered,
+            covered < POOR_COVERAGE,
             has_place,
             has_temperatures,
             has_export,
-            has_implausible,
-        ) in rows
-    ]
+            odd,
+        )
+        key = (household.has_generator, household.has_appliance_list, *facts)
+        if key not in told:
+            warnings = warnings_of(
+                household,
+                coverage=covered,
+                history_days=history_days,
+                has_place=has_place,
+                has_temperatures=has_temperatures,
+                has_export=has_export,
+                has_implausible=odd,
+            )
+            told[key] = json.dumps(
+                {"household": version, "weather": digest, "history_days": history_days, "warnings": warnings}
+            )
+        documents.append(told[key])
+    return documents
 
 
 def _settle_day_changes(connection: sa.Connection, homes: Sequence[int], month: date) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from analytics.calendar import DayRange, UtcRange, month_range
 from analytics.daily import total_homes
 from analytics.disaggregation.homes import CONTEXT_DAYS, HomeIntervals, expected_intervals_of, month_edges_us
-from analytics.profiles import joined, unpack_homes
+from analytics.profiles import Room, joined, unpack_homes
 from analytics.series import Direction
 from pipelines.db.bulk import array_text, decode
 from pipelines.db.engine import raw
@@ -75,7 +75,7 @@ def read_intervals(
     A home may come in several rows.
     """
     rows = _read_packed(connection, homes, spans, [span.first for span in spans])
-    return _unpack(connection, rows, homes, zones, spans)
+    return _unpack(connection, rows, homes, zones, spans, Room())
 
 
 def _read_packed(
@@ -99,11 +99,12 @@ def _unpack(
     homes: Sequence[int],
     zones: Sequence[ZoneInfo],
     spans: Sequence[DayRange],
+    room: Room,
 ) -> HomeIntervals:
     """Return the intervals of rows; where some of a row's days are not packed, all of it from `interval_energy`."""
     unpacked = [n for n, row in enumerate(rows) if not row.is_packed]
     if not unpacked:
-        return unpack_homes([row.intervals or b"" for row in rows])
+        return unpack_homes([row.intervals or b"" for row in rows], room)
     ranges = [spans[n].to_utc(zones[n]) for n in unpacked]
     slow = iter(_read_rows(connection, [homes[n] for n in unpacked], ranges))
     return joined([unpack_homes([row.intervals or b""]) if row.is_packed else next(slow) for row in rows])
@@ -159,16 +160,16 @@ class MeasuredMonth:
 
 
 def read_month(
-    connection: sa.Connection, devices: Sequence[int], zone_of: Mapping[int, ZoneInfo], month: date
+    connection: sa.Connection, devices: Sequence[int], zone_of: Mapping[int, ZoneInfo], month: date, room: Room
 ) -> MeasuredMonth:
-    """Return those of the devices that have energy in a month, with it; days that they miss are zeros."""
+    """Return those of the devices that have energy in a month, with it, in `room`; days that they miss are zeros."""
     first, last = month_range(month.year, month.month)
     span = DayRange(first - timedelta(days=CONTEXT_DAYS), last)
     found = _read_packed(connection, devices, [span] * len(devices), [first] * len(devices))
     measured = [n for n, row in enumerate(found) if row.days_of_month]
     homes, rows = [devices[n] for n in measured], [found[n] for n in measured]
     zones = [zone_of[home] for home in homes]
-    intervals = _unpack(connection, rows, homes, zones, [span] * len(homes))
+    intervals = _unpack(connection, rows, homes, zones, [span] * len(homes), room)
     edges_us = np.array([month_edges_us(month, zone) for zone in zones], dtype=np.int64)
     totals = total_homes(
         intervals.offsets,

@@ -24,6 +24,9 @@ SOMEWHERE = (50.0, 10.0)
 """Coordinates of a home in a zone of no country (UTC, Etc/GMT-2): the middle of Europe [°]."""
 
 
+_UNKNOWN = household_of()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Of homes, in their order; a result remembers the version of its household and a digest of its weather."""
@@ -52,7 +55,7 @@ def read_surroundings(
     first_us, last_us = start_us // HOUR_US * HOUR_US, -(-end_us // HOUR_US) * HOUR_US - HOUR_US
     celsius = hourly_temperatures(connection, distinct, first_us, last_us)
     return Surroundings(
-        households=[household_of(documents[home].property, documents[home].appliances) for home in homes],
+        households=[_household_of(documents[home]) for home in homes],
         places=places_of(
             [(site.latitude, site.longitude) for site in distinct],
             start_us=start_us,
@@ -64,6 +67,12 @@ def read_surroundings(
         celsius=celsius,
         household_version=[documents[home].version for home in homes],
     )
+
+
+def _household_of(documents: HouseholdDocuments) -> Household:
+    if documents.property is None and documents.appliances is None:
+        return _UNKNOWN
+    return household_of(documents.property, documents.appliances)
 
 
 def sites_of(
@@ -87,6 +96,7 @@ def sites_of(
     return sites, np.array([documents[home].latitude is not None for home in homes], dtype=np.bool_)
 
 
+@lru_cache(maxsize=65_536)
 def site_of(latitude: float, longitude: float) -> tuple[float, float]:
     """Return the middle of the weather's cell [°], in which all homes share temperatures and sun."""
     cell = cell_of(latitude, longitude)
