@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -24,14 +24,16 @@ from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.insight.changed_weather import learned_hours, weather_digest
 from pipelines.insight.history import read_history, store_statistics
-from pipelines.insight.homes import MeasuredMonth, read_month
+from pipelines.insight.homes import MeasuredMonth, intervals_a_day, read_month
 from pipelines.insight.readiness import announce_compiling
 from pipelines.insight.results import Computed, forget_month, store_month
 from pipelines.insight.surroundings import Surroundings, read_surroundings
-from pipelines.insight.work import batches, lock_devices
+from pipelines.insight.work import lock_devices
 from pipelines.insight.zones import zones_of_devices
 
 _HOMES_AT_ONCE = 200
+_INTERVALS_A_DAY_AT_ONCE = 30_000
+"""What the homes of a batch have of a day at most, unless a single home has more: a month of them takes 45 MB."""
 _BATCHES_AT_ONCE = 2
 """While one batch computes, another reads or writes; each is a transaction of its own, on its own connection."""
 
@@ -72,7 +74,7 @@ def disaggregate_months(
     homes: set[int] = set()
     with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
         for month in sorted(plan):
-            parts = list(batches(plan[month], _HOMES_AT_ONCE))
+            parts = list(_batches(engine, plan[month], month))
             work = partial(_compute, engine, month=month, default_zone=default_zone)
             for part, computed in zip(parts, pool.map(work, parts), strict=True):
                 homes |= set(computed)
@@ -80,6 +82,23 @@ def disaggregate_months(
                 if progress is not None:
                     progress(done, total)
     return Disaggregated(homes=len(homes), months=done)
+
+
+def _batches(engine: sa.Engine, devices: Sequence[int], month: date) -> Iterator[list[int]]:
+    """Cut devices into batches of bounded size."""
+    with unit_of_work(engine) as connection:
+        of_home = intervals_a_day(connection, devices, month)
+    batch: list[int] = []
+    size = 0
+    for device in devices:
+        more = of_home.get(device, 0)
+        if batch and (len(batch) == _HOMES_AT_ONCE or size + more > _INTERVALS_A_DAY_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(device)
+        size += more
+    if batch:
+        yield batch
 
 
 def _compute(engine: sa.Engine, batch: Sequence[int], *, month: date, default_zone: str) -> list[int]:

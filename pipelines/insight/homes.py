@@ -131,6 +131,22 @@ def _read_rows(
         )
 
 
+def intervals_a_day(connection: sa.Connection, devices: Sequence[int], month: date) -> dict[int, int]:
+    """Return how many intervals the last measured day of a month should have, of each device that has any."""
+    rows = raw(connection).execute(
+        "SELECT k.device_id, e.expected_intervals FROM unnest(%(devices)s::int4[]) AS k (device_id) CROSS JOIN LATERAL"
+        " (SELECT expected_intervals FROM wattloom.daily_energy WHERE device_id = k.device_id"
+        " AND direction = %(import)s AND day BETWEEN %(first)s AND %(last)s ORDER BY day DESC LIMIT 1) AS e",
+        {
+            "devices": array_text(devices),
+            "import": int(Direction.IMPORT),
+            "first": month,
+            "last": month_range(month.year, month.month).last,
+        },
+    )
+    return dict(rows.fetchall())
+
+
 @dataclass(frozen=True, kw_only=True)
 class MeasuredDays:
     """What the local days of homes' month add up to.

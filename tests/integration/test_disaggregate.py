@@ -327,3 +327,26 @@ def test_days_that_an_earlier_release_rolled_up_give_the_same_result_without_the
     world.execute(f"DELETE FROM wattloom.day_profile WHERE {lost}")
     compute(settings, month="2024-05")
     assert (world.rows(results), world.rows(STATISTICS)) == (packed, made)
+
+
+def test_the_size_of_batches_and_how_many_go_at_once_change_no_result(
+    world: World, home: Device, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    series = world.series("1.29.0", interval_s=900)
+    for zone in ("Asia/Kolkata", "America/St_Johns", "Europe/London"):
+        other = world.device(series, zone=zone)
+        start = datetime(2024, 4, 10, tzinfo=UTC)
+        world.write((other, series, start + n * HOUR / 4, n % 7) for n in range(96 * 40))
+    world.work_off()
+    results = (
+        "SELECT device_id, month, parts_mwh, confidence, inputs, cycle_start_us FROM wattloom.disaggregation_month"
+    )
+    assert compute(settings)["home_months"] == 9
+    whole, made = sorted(world.rows(results), key=str), world.rows(STATISTICS + ", device_id")
+    for name, size in (("_HOMES_AT_ONCE", 1), ("_INTERVALS_A_DAY_AT_ONCE", 120), ("_BATCHES_AT_ONCE", 1)):
+        monkeypatch.setattr(disaggregation, name, size)
+        world.execute("DELETE FROM wattloom.disaggregation_month")
+        world.execute("DELETE FROM wattloom.home_month_statistics")
+        assert compute(settings)["home_months"] == 9
+        assert sorted(world.rows(results), key=str) == whole
+        assert world.rows(STATISTICS + ", device_id") == made
