@@ -156,27 +156,6 @@ def local_date_of(instant: datetime, zone: ZoneInfo) -> date:
     return next_day if _first_instant_us(next_day, zone) <= to_us(instant) else day
 
 
-def local_dates(times_us: npt.NDArray[np.int64], zone: ZoneInfo) -> npt.NDArray[np.datetime64]:
-    """Return the local day of each instant, by the same edges as `local_day`.
-
-    Parameters
-    ----------
-    times_us : ndarray of int64, shape (n,), [µs since the epoch, UTC]
-        In any order.
-
-    Returns
-    -------
-    ndarray of datetime64[D], shape (n,)
-    """
-    if times_us.size == 0:
-        return np.empty(0, dtype="datetime64[D]")
-    first = local_date_of(from_us(int(times_us.min())), zone)
-    last = local_date_of(from_us(int(times_us.max())), zone)
-    edges = day_edges_us(first, (last - first).days + 1, zone)
-    index = np.searchsorted(edges, times_us, side="right") - 1
-    return np.datetime64(first, "D") + index.astype("timedelta64[D]")
-
-
 def month_range(year: int, month: int) -> DayRange:
     """Return the first and last day of a calendar month."""
     first = date(year, month, 1)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.calendar import SECOND_US
+from analytics.kernels.days import total_rows
 from analytics.quality import valid_mask
 
 
@@ -70,4 +71,46 @@ def total_days(
         expected_intervals=count + np.rint(missing_s * count / np.maximum(covered_s, 1)).astype(np.int64),
         valid_intervals=np.add.reduceat(valid_mask(quality[inside]).astype(np.int64), begins),
         resolution_s=np.maximum(covered_s // count, 1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomesTotals:
+    """What the same number of local days of homes add up to; days without any interval are zeros.
+
+    Parameters
+    ----------
+    energy_uwh : ndarray of int64, shape (h, d), [µWh]
+    expected_intervals, valid_intervals : ndarray of int64, shape (h, d)
+    resolution_s : ndarray of int64, shape (h, d), [s]
+        As in `DailyTotals`.
+    """
+
+    energy_uwh: npt.NDArray[np.int64]
+    expected_intervals: npt.NDArray[np.int64]
+    valid_intervals: npt.NDArray[np.int64]
+    resolution_s: npt.NDArray[np.int64]
+
+
+def total_homes(
+    offsets: npt.NDArray[np.int64],
+    start_us: npt.NDArray[np.int64],
+    duration_s: npt.NDArray[np.int32],
+    energy_uwh: npt.NDArray[np.int64],
+    quality: npt.NDArray[np.int16],
+    edges_us: npt.NDArray[np.int64],
+) -> HomesTotals:
+    """Sum the intervals of many homes by local day: the numbers of `total_days`.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (h + 1,)
+        Home `i` has the intervals `offsets[i]:offsets[i + 1]`, in order of start.
+    edges_us : ndarray of int64, shape (h, d + 1), [µs since the epoch, UTC]
+        Of each home; intervals outside are left out.
+    """
+    energy, expected, valid, resolution_s = np.zeros((4, edges_us.shape[0], edges_us.shape[1] - 1), dtype=np.int64)
+    total_rows(offsets, start_us, duration_s, energy_uwh, quality, edges_us, energy, expected, valid, resolution_s)
+    return HomesTotals(
+        energy_uwh=energy, expected_intervals=expected, valid_intervals=valid, resolution_s=resolution_s
     )

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
@@ -21,14 +22,18 @@ from pipelines.insight.refresh import refresh
 from pipelines.insight.work import Limits
 from pipelines.insight.zones import zones_of_devices
 
-HOMES = {1800: 1000, 900: 500}
+HOMES = {1800: 1000, 900: 1000}
 """Homes by the length of their intervals [s]."""
 MONTH = date(2024, 1, 1)
 TARGET = 5000.0
 
 
 def run(server_url: str) -> list[Row]:
-    """Return how many home-months a second go through, and where the time goes."""
+    """Return how many home-months a second go through, and where the time goes.
+
+    The worker keeps two batches under way, so the wall clock uses up to two cores; the rate of a core counts the
+    processor time of the worker and of the server together.
+    """
     rows = []
     for interval_s, homes in HOMES.items():
         with database(server_url) as (_, engine):
@@ -39,20 +44,30 @@ def run(server_url: str) -> list[Row]:
             clock.start_at(datetime(2024, 3, 1, tzinfo=UTC))
             warm = {MONTH: sensors[:50]}
             disaggregate_months(engine, warm, default_zone="UTC")
-            used = time.process_time()
+            used, served = time.process_time(), _server_s(engine)
             took = seconds(lambda: disaggregate_months(engine, plan, default_zone="UTC"))  # noqa: B023
-            own = time.process_time() - used
+            used, served = time.process_time() - used, _server_s(engine) - served
             clock.start_at(None)
-        rate = homes / took
+        rate = homes / (used + served)
         rows.append(
             Row(
-                what=f"home-months a second, {interval_s // 60} min, one worker and its database connection",
-                figure=f"{rate:,.0f} (of the time {own / took:.0%} in Python and kernels)",
+                what=f"home-months a second and core, {interval_s // 60} min, worker and server together",
+                figure=(
+                    f"{rate:,.0f} ({used / homes * 1e6:,.0f} µs in Python and kernels, {served / homes * 1e6:,.0f} µs"
+                    f" in the server; {homes / took:,.0f} a second by the clock with one worker)"
+                ),
                 target=f">= {TARGET:,.0f}",
                 met=rate >= TARGET,
             )
         )
     return rows
+
+
+def _server_s(engine: sa.Engine) -> float:
+    """Return the processor time of every process of the server so far [s]; it runs on this machine."""
+    with unit_of_work(engine) as connection:
+        pids = [pid for (pid,) in raw(connection).execute("SELECT pid FROM pg_stat_activity")]
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) for pid in pids) / 1e9
 
 
 def _fill(engine: sa.Engine, sensors: list[int], interval_s: int) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analytics.calendar import EPOCH_DAY, SECOND_US, day_edges_us, month_range
 from analytics.disaggregation.batch import HomesBatch
-from analytics.disaggregation.columns import HISTORY_DAYS, N_COLUMNS, Statistics
+from analytics.disaggregation.columns import HISTORY_DAYS, Statistics
 from analytics.disaggregation.households import Household
 from analytics.disaggregation.places import Places
 from analytics.disaggregation.statistics import day_statistics
@@ -45,18 +45,51 @@ class HomeIntervals:
 
     def has(self, quality: Quality) -> npt.NDArray[np.bool_]:
         """Tell of each home whether it has an interval of a quality, shape (h,)."""
-        running = np.concatenate(([0], np.cumsum(self.quality == quality)))
-        return running[self.offsets[1:]] > running[self.offsets[:-1]]
+        found = np.searchsorted(self.offsets, np.flatnonzero(self.quality == quality), side="right") - 1
+        return np.bincount(found, minlength=self.offsets.size - 1) > 0
 
     def counted(self) -> "HomeIntervals":
         """Return the intervals whose energy counts."""
         kept = counts_mask(self.quality)
+        if kept.all():
+            return self
         return HomeIntervals(
             offsets=np.concatenate(([0], np.cumsum(kept))).astype(np.int64)[self.offsets],
             start_us=self.start_us[kept],
             duration_s=self.duration_s[kept],
             energy_uwh=self.energy_uwh[kept],
             quality=self.quality[kept],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomesHistory:
+    """Daily statistics of homes, each home consecutive local days that end with the one before a month.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (h + 1,)
+        Home `i` has the rows `offsets[i]:offsets[i + 1]`.
+    days : ndarray of uint16, shape (n, N_COLUMNS)
+    """
+
+    offsets: npt.NDArray[np.int64]
+    days: Statistics
+
+    @property
+    def n_days(self) -> npt.NDArray[np.int64]:
+        """Days of each home, shape (h,)."""
+        return np.diff(self.offsets)
+
+    def latest(self) -> "HomesHistory":
+        """Return the last `HISTORY_DAYS` of each home."""
+        beyond = np.maximum(self.n_days - HISTORY_DAYS, 0)
+        if not beyond.any():
+            return self
+        at = np.arange(len(self.days)) - np.repeat(self.offsets[:-1], self.n_days)
+        return HomesHistory(
+            offsets=self.offsets - np.concatenate(([0], np.cumsum(beyond))),
+            days=self.days[at >= np.repeat(beyond, self.n_days)],
         )
 
 
@@ -85,7 +118,7 @@ def month_batch(
     *,
     zones: Sequence[ZoneInfo],
     intervals: HomeIntervals,
-    history: Sequence[Statistics],
+    history: HomesHistory,
     households: Sequence[Household],
     places: Places,
     place: npt.NDArray[np.int64],
@@ -100,8 +133,8 @@ def month_batch(
         Each home's local days are in its own zone.
     intervals : HomeIntervals
         From the first context day to the end of the month, each home in its zone.
-    history : sequence of h arrays of uint16, shape (days, N_COLUMNS)
-        Of consecutive local days that end with the one before the month; the last `HISTORY_DAYS` count.
+    history : HomesHistory
+        The last `HISTORY_DAYS` of each home count.
     households : sequence of Household, length h
     places : Places
     place : ndarray of int64, shape (h,)
@@ -109,8 +142,7 @@ def month_batch(
     counted = intervals.counted()
     edges = [month_edges_us(month, zone, CONTEXT_DAYS) for zone in zones]
     first_day = (month - EPOCH_DAY).days - CONTEXT_DAYS
-    kept = [rows[-HISTORY_DAYS:] for rows in history]
-    nothing = np.zeros((0, N_COLUMNS), dtype=np.uint16)
+    kept = history.latest()
     return HomesBatch(
         offsets=counted.offsets,
         start_us=counted.start_us,
@@ -121,8 +153,8 @@ def month_batch(
         day_edges_us=np.concatenate([np.empty(0, dtype=np.int64), *edges]),
         first_day=np.full(len(edges), first_day, dtype=np.int64),
         n_context_days=np.full(len(edges), CONTEXT_DAYS, dtype=np.int64),
-        history_offsets=_offsets([len(rows) for rows in kept]),
-        history=np.concatenate([nothing, *kept]),
+        history_offsets=kept.offsets,
+        history=kept.days,
         households=tuple(households),
         places=places,
         place=place,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -83,9 +84,8 @@ def places_of(
     for place, (north, east) in enumerate(zip(latitude.tolist(), longitude.tolist(), strict=True)):
         missing = ~is_measured[place]
         if missing.any():
-            normal_c = normal_temperature_c(hours_us[missing], north, east)
-            # A cosine of an array depends in its last bit on the array's length; a place's hours depend on nothing.
-            filled[place, missing] = np.round(normal_c, NORMAL_DECIMALS)
+            normal_c = _normal_c(start_us // HOUR_US, hours_us.size, north, east)
+            filled[place, missing] = normal_c[missing]
     return Places(
         first_hour_us=int(hours_us[0]) if hours_us.size else start_us // HOUR_US * HOUR_US,
         celsius=filled,
@@ -93,3 +93,13 @@ def places_of(
         latitude=latitude,
         longitude=longitude,
     )
+
+
+@lru_cache(maxsize=64)
+def _normal_c(first_hour: int, n_hours: int, north: float, east: float) -> npt.NDArray[np.float64]:
+    """Return the climate normal of a place, hour by hour [°C]; batches of a month share it."""
+    hours_us = np.arange(first_hour, first_hour + n_hours, dtype=np.int64) * HOUR_US
+    # A cosine of an array depends in its last bit on the array's length; a place's hours depend on nothing.
+    normal_c = np.round(normal_temperature_c(hours_us, north, east), NORMAL_DECIMALS)
+    normal_c.flags.writeable = False
+    return normal_c

@@ -4,12 +4,14 @@ A row of the binary COPY format is a field count and, per field, a length and th
 (PostgreSQL documentation, COPY, "Binary Format"). With fields of fixed width a whole batch is one structured
 array, so encoding and decoding cost a memory copy. ``numeric`` has variable width; it is sent with a fixed
 number of base-10000 digits, leading and trailing zeros included, which the server strips on receipt. Arrays of one
-length are of fixed width too. Only texts and documents that differ from row to row are put together row by row.
+length are of fixed width too, and so are texts of one length; documents are made so by blanks at their end. Only
+texts and arrays whose length differs from row to row are put together row by row.
 """
 
+import itertools
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,16 @@ from psycopg import sql
 from pipelines.errors import BrokenContract
 
 Array = npt.NDArray[Any]
-Column = Array | tuple[Array, Array] | str | list[str] | list[bytes]
+
+
+class Ragged(NamedTuple):
+    """Arrays whose length differs from row to row: row `i` has `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: Array
+    offsets: npt.NDArray[np.int64]
+
+
+Column = Array | tuple[Array, Array] | Ragged | str | list[str] | list[bytes]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -50,6 +61,8 @@ _FIXED: Mapping[str, np.dtype[Any]] = {
     "bool": np.dtype("u1"),
 }
 _ELEMENTS: Mapping[str, tuple[int, np.dtype[Any]]] = {
+    "bool[]": (16, np.dtype("u1")),
+    "int2[]": (21, np.dtype(">i2")),
     "int4[]": (23, np.dtype(">i4")),
     "int8[]": (20, np.dtype(">i8")),
     "float4[]": (700, np.dtype(">f4")),
@@ -86,7 +99,7 @@ def _form_of(kind: str, column: Column) -> np.dtype[Any]:
     if isinstance(column, str):
         return np.dtype(f"V{len(_text(kind, column))}")
     if isinstance(column, np.ndarray) and column.ndim == 2:
-        return np.dtype((np.uint8, (column.shape[1],))) if kind == "bytea" else _array_dtype(kind, column.shape[1])
+        return _array_dtype(kind, column.shape[1]) if kind in _ELEMENTS else np.dtype((np.uint8, column.shape[1:]))
     return _FIXED[kind]
 
 
@@ -117,23 +130,65 @@ def _fill_numeric(target: Array, mantissa: Array, scale: Array) -> None:
         fraction, target["digits"][:, position] = np.divmod(fraction, 10_000)
 
 
+def _settled(kind: str, column: Column) -> Column:
+    """Return a list of texts of one length as their bytes [n, k]; blanks make documents so."""
+    if not isinstance(column, list):
+        return column
+    texts = [_text(kind, text) for text in column]
+    longest = max(map(len, texts), default=0)
+    if kind == "jsonb":
+        texts = [text.ljust(longest) for text in texts]
+    elif any(len(text) != longest for text in texts):
+        return texts
+    return np.frombuffer(b"".join(texts), dtype=np.uint8).reshape(len(texts), longest)
+
+
+def _ragged_rows(kind: str, column: Ragged, first: int, last: int) -> list[bytes]:
+    """Return the fields of rows whose arrays differ in length."""
+    oid, form = _ELEMENTS[kind]
+    elements = np.empty(column.values.size, dtype=[("length", ">i4"), ("value", form)])
+    elements["length"] = form.itemsize
+    elements["value"] = column.values
+    data, width = elements.tobytes(), elements.itemsize
+    heads: dict[int, bytes] = {}
+    rows = []
+    cuts = column.offsets[first : last + 1].tolist()
+    for start, end in itertools.pairwise(cuts):
+        count = end - start
+        if count not in heads:
+            bounds = (count, 1) if count else ()
+            head = struct.pack(f">{3 + len(bounds)}i", len(bounds) // 2, 0, oid, *bounds)
+            heads[count] = struct.pack(">i", len(head) + count * width) + head
+        rows.append(heads[count] + data[start * width : end * width])
+    return rows
+
+
 def _encode(columns: Sequence[Column], kinds: Sequence[str], first: int, last: int) -> bytes:
-    """Return rows in binary form: runs of columns of fixed width, with varying texts between them."""
+    """Return rows in binary form: runs of columns of fixed width, with varying texts and arrays between them."""
     pieces: list[Array | list[bytes]] = []
     run: list[tuple[str, Column]] = []
     for kind, column in zip(kinds, columns, strict=True):
-        if isinstance(column, list):
-            pieces += [_encode_run(run, first, last, count=None if pieces else len(kinds))]
-            texts = (_text(kind, text) for text in column[first:last])
-            pieces += [[struct.pack(">i", len(text)) + text for text in texts]]
+        if isinstance(column, (list, Ragged)):
+            if run or not pieces:
+                pieces.append(_encode_run(run, first, last, count=None if pieces else len(kinds)))
+            if isinstance(column, Ragged):
+                pieces.append(_ragged_rows(kind, column, first, last))
+            else:
+                pieces.append([struct.pack(">i", len(text)) + _text("", text) for text in column[first:last]])
             run = []
         else:
             run.append((kind, column))
     if not pieces:
         return _encode_run(run, first, last, count=len(kinds)).tobytes()
-    pieces.append(_encode_run(run, first, last, count=None))
-    as_bytes = [[row.tobytes() for row in piece] if isinstance(piece, np.ndarray) else piece for piece in pieces]
-    return b"".join(b"".join(row) for row in zip(*as_bytes, strict=True))
+    if run:
+        pieces.append(_encode_run(run, first, last, count=None))
+    as_bytes = [_rows_of(piece) if isinstance(piece, np.ndarray) else piece for piece in pieces]
+    return b"".join(itertools.chain.from_iterable(zip(*as_bytes, strict=True)))
+
+
+def _rows_of(rows: Array) -> list[bytes]:
+    data, width = rows.tobytes(), rows.itemsize
+    return [data[at : at + width] for at in range(0, len(data), width)]
 
 
 def _encode_run(columns: Sequence[tuple[str, Column]], first: int, last: int, *, count: int | None) -> Array:
@@ -149,8 +204,8 @@ def _encode_run(columns: Sequence[tuple[str, Column]], first: int, last: int, *,
         target = rows[f"value{index}"]
         if isinstance(column, str):
             target[:] = np.void(_text(kind, column))
-        elif isinstance(column, list):
-            raise BrokenContract("texts that differ from row to row are no run of fixed width")
+        elif isinstance(column, (list, Ragged)):
+            raise BrokenContract("what differs in length from row to row is no run of fixed width")
         elif isinstance(column, tuple):
             _fill_numeric(target, column[0][first:last], column[1][first:last])
         elif kind in _ELEMENTS:
@@ -178,9 +233,9 @@ def copy_in(
     columns
         Column name -> (kind, values [n]). ``timestamptz`` takes int64 microseconds since 1970-01-01 UTC, ``date``
         days since then, ``numeric`` a pair (int64 mantissa, scale 0..12) whose value is mantissa * 10**-scale;
-        ``int4[]``, ``int8[]`` and ``float4[]`` values [n, k], ``bytea`` bytes [n, k]. ``varchar``, ``jsonb`` and
-        ``varchar[]`` (words between commas) take one text for all rows or a list of n, as ``bytea`` takes a list of
-        bytes. Not all columns may be one text for all rows.
+        ``int4[]`` and other arrays of numbers values [n, k] or a ``Ragged``, ``bytea`` bytes [n, k]. ``varchar``,
+        ``jsonb`` and ``varchar[]`` (words between commas) take one text for all rows or a list of n, as ``bytea``
+        takes a list of bytes. Not all columns may be one text for all rows.
 
     Returns
     -------
@@ -188,8 +243,8 @@ def copy_in(
         Rows written.
     """
     kinds = [kind for kind, _ in columns.values()]
-    values = [column for _, column in columns.values()]
-    first_column = next(column for column in values if not isinstance(column, str))
+    values = [_settled(kind, column) for kind, column in columns.values()]
+    first_column = next(column for column in values if not isinstance(column, (str, Ragged)))
     count = len(first_column[0] if isinstance(first_column, tuple) else first_column)
     target = sql.Identifier(schema, table) if schema else sql.Identifier(table)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -256,3 +311,8 @@ def decode(kind: str, data: bytes) -> Array:
     elif kind == "date":
         values += _EPOCH_DAYS
     return values
+
+
+def array_text(values: Iterable[object]) -> str:
+    """Return plain values, which need no quotes, as the text of an array: a fraction of the time of a list of them."""
+    return "{" + ",".join(map(str, values)) + "}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw
 from pipelines.household.documents import Document
 
@@ -84,8 +85,8 @@ def read_households(connection: sa.Connection, device_ids: Sequence[int]) -> dic
     """Return what is known of each device's home; every device that was asked for has an entry."""
     rows = raw(connection).execute(
         "SELECT device_id, property, appliances, latitude, longitude, version, changed_at"
-        " FROM wattloom.household WHERE device_id = ANY(%s)",
-        (list(device_ids),),
+        " FROM wattloom.household WHERE device_id = ANY(%s::int4[])",
+        (array_text(device_ids),),
     )
     found = {
         device: HouseholdDocuments(

@@ -17,6 +17,7 @@ from analytics.disaggregation.columns import N_COLUMNS, Statistics
 from analytics.disaggregation.homes import (
     CONTEXT_DAYS,
     HomeIntervals,
+    HomesHistory,
     expected_intervals_of,
     month_batch,
     month_edges_us,
@@ -154,7 +155,7 @@ def _disaggregate(measured: _Measured, facts: HomeFacts, month: date) -> tuple[H
             month,
             zones=[zone],
             intervals=intervals,
-            history=[history],
+            history=HomesHistory(offsets=np.array([0, len(history)], dtype=np.int64), days=history),
             households=[facts.household],
             places=places,
             place=np.zeros(1, dtype=np.int64),

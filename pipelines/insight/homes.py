@@ -1,20 +1,21 @@
 """Reading what homes measured: interval energy of a month, and what its local days add up to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import EPOCH_DAY, DayRange, UtcRange, month_range
-from analytics.disaggregation.homes import HomeIntervals, expected_intervals_of, month_edges_us
-from analytics.profiles import joined, unpack_homes
+from analytics.calendar import DayRange, UtcRange, month_range
+from analytics.daily import total_homes
+from analytics.disaggregation.homes import CONTEXT_DAYS, HomeIntervals, expected_intervals_of, month_edges_us
+from analytics.profiles import Room, joined, unpack_homes
 from analytics.series import Direction
-from pipelines.db.bulk import copy_out, decode
+from pipelines.db.bulk import array_text, decode
 from pipelines.db.engine import raw
 from pipelines.db.instants import instant
 
@@ -37,32 +38,33 @@ _INTERVALS = f"""
     ) AS x
     ORDER BY k.n
 """
-_DAYS = """
-    SELECT k.n, e.direction, e.day, e.energy_uwh, e.expected_intervals, e.valid_intervals, e.resolution_s
-    FROM unnest(%(n)s::int4[], %(device)s::int4[]) AS k (n, device_id)
-    JOIN wattloom.daily_energy AS e ON e.device_id = k.device_id AND e.day BETWEEN %(first)s AND %(last)s
+# Days that an earlier release rolled up are not packed: then there are fewer of them.
+_PACKED = """
+    SELECT p.intervals, p.days = d.days, d.days_of_month, EXISTS (
+               SELECT FROM wattloom.daily_energy WHERE device_id = k.device_id AND direction = %(export)s
+               AND day BETWEEN k.month AND k.last AND energy_uwh > 0)
+    FROM unnest(%(device)s::int4[], %(first)s::date[], %(month)s::date[], %(last)s::date[]) WITH ORDINALITY
+        AS k (device_id, first, month, last, n)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(o.intervals, ''::bytea) AS intervals, count(*) AS days
+        FROM (SELECT intervals FROM wattloom.day_profile
+              WHERE device_id = k.device_id AND day BETWEEN k.first AND k.last ORDER BY day) AS o
+    ) AS p
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS days, count(*) FILTER (WHERE day >= k.month) AS days_of_month FROM wattloom.daily_energy
+        WHERE device_id = k.device_id AND direction = %(import)s AND day BETWEEN k.first AND k.last
+    ) AS d
     ORDER BY k.n
 """
-_DAY_KINDS = {
-    "n": "int4",
-    "direction": "int2",
-    "day": "date",
-    "energy": "int8",
-    "expected": "int4",
-    "valid": "int4",
-    "resolution": "int4",
-}
 
 
-_PROFILES = """
-    SELECT (SELECT array_agg(intervals ORDER BY day) FROM wattloom.day_profile
-            WHERE device_id = k.device_id AND day BETWEEN k.first AND k.last),
-           (SELECT count(*) FROM wattloom.daily_energy
-            WHERE device_id = k.device_id AND direction = %(direction)s AND day BETWEEN k.first AND k.last)
-    FROM unnest(%(n)s::int4[], %(device)s::int4[], %(first)s::date[], %(last)s::date[])
-        AS k (n, device_id, first, last)
-    ORDER BY k.n
-"""
+class _Row(NamedTuple):
+    """What is stored of a home over some local days."""
+
+    intervals: bytes | None
+    is_packed: bool
+    days_of_month: int
+    has_export: bool
 
 
 def read_intervals(
@@ -70,24 +72,42 @@ def read_intervals(
 ) -> HomeIntervals:
     """Return the imported energy of homes, a row each, over the local days of their spans.
 
-    A home may come in several rows. Days come packed (`day_profile`); where some of a row's days are not, which were
-    rolled up by an earlier release, all of the row is read from `interval_energy`.
+    A home may come in several rows.
     """
+    rows = _read_packed(connection, homes, spans, [span.first for span in spans])
+    return _unpack(connection, rows, homes, zones, spans, Room())
+
+
+def _read_packed(
+    connection: sa.Connection, homes: Sequence[int], spans: Sequence[DayRange], months: Sequence[date]
+) -> list[_Row]:
+    """Return the packed days of homes; those from the first of their month on are counted."""
     keys: dict[str, Any] = {
-        "n": list(range(len(homes))),
-        "device": list(homes),
-        "first": [span.first for span in spans],
-        "last": [span.last for span in spans],
-        "direction": int(Direction.IMPORT),
+        "device": array_text(homes),
+        "first": array_text(span.first for span in spans),
+        "month": array_text(months),
+        "last": array_text(span.last for span in spans),
+        "import": int(Direction.IMPORT),
+        "export": int(Direction.EXPORT),
     }
-    rows = raw(connection).cursor(binary=True).execute(_PROFILES, keys).fetchall()
-    is_packed = [len(days or []) == count for days, count in rows]
-    if all(is_packed):
-        return unpack_homes([days or [] for days, _ in rows])
-    unpacked = [n for n, whole in enumerate(is_packed) if not whole]
+    return [_Row(*row) for row in raw(connection).cursor(binary=True).execute(_PACKED, keys).fetchall()]
+
+
+def _unpack(
+    connection: sa.Connection,
+    rows: Sequence[_Row],
+    homes: Sequence[int],
+    zones: Sequence[ZoneInfo],
+    spans: Sequence[DayRange],
+    room: Room,
+) -> HomeIntervals:
+    """Return the intervals of rows; where some of a row's days are not packed, all of it from `interval_energy`."""
+    unpacked = [n for n, row in enumerate(rows) if not row.is_packed]
+    if not unpacked:
+        return unpack_homes([row.intervals or b"" for row in rows], room)
     ranges = [spans[n].to_utc(zones[n]) for n in unpacked]
     slow = iter(_read_rows(connection, [homes[n] for n in unpacked], ranges))
-    return joined([unpack_homes([days or []]) if is_packed[n] else next(slow) for n, (days, _) in enumerate(rows)])
+    return joined([unpack_homes([row.intervals or b""]) if row.is_packed else next(slow) for row in rows])
 
 
 def _read_rows(
@@ -111,6 +131,22 @@ def _read_rows(
         )
 
 
+def intervals_a_day(connection: sa.Connection, devices: Sequence[int], month: date) -> dict[int, int]:
+    """Return how many intervals the last measured day of a month should have, of each device that has any."""
+    rows = raw(connection).execute(
+        "SELECT k.device_id, e.expected_intervals FROM unnest(%(devices)s::int4[]) AS k (device_id) CROSS JOIN LATERAL"
+        " (SELECT expected_intervals FROM wattloom.daily_energy WHERE device_id = k.device_id"
+        " AND direction = %(import)s AND day BETWEEN %(first)s AND %(last)s ORDER BY day DESC LIMIT 1) AS e",
+        {
+            "devices": array_text(devices),
+            "import": int(Direction.IMPORT),
+            "first": month,
+            "last": month_range(month.year, month.month).last,
+        },
+    )
+    return dict(rows.fetchall())
+
+
 @dataclass(frozen=True, kw_only=True)
 class MeasuredDays:
     """What the local days of homes' month add up to.
@@ -129,30 +165,48 @@ class MeasuredDays:
     has_export: npt.NDArray[np.bool_]
 
 
-def read_days(
-    connection: sa.Connection, homes: Sequence[int], zones: Sequence[ZoneInfo], month: date
-) -> MeasuredDays:
-    """Return the days of a month of homes, in their order."""
+@dataclass(frozen=True, kw_only=True)
+class MeasuredMonth:
+    """The homes that have any energy in a month, in order, with the intervals of it and of the context before it."""
+
+    homes: list[int]
+    zones: list[ZoneInfo]
+    intervals: HomeIntervals
+    days: MeasuredDays
+
+
+def read_month(
+    connection: sa.Connection, devices: Sequence[int], zone_of: Mapping[int, ZoneInfo], month: date, room: Room
+) -> MeasuredMonth:
+    """Return those of the devices that have energy in a month, with it, in `room`; days that they miss are zeros."""
     first, last = month_range(month.year, month.month)
-    data = copy_out(
-        raw(connection),
-        _DAYS,
-        _DAY_KINDS,
-        {"n": list(range(len(homes))), "device": list(homes), "first": first, "last": last},
+    span = DayRange(first - timedelta(days=CONTEXT_DAYS), last)
+    found = _read_packed(connection, devices, [span] * len(devices), [first] * len(devices))
+    measured = [n for n, row in enumerate(found) if row.days_of_month]
+    homes, rows = [devices[n] for n in measured], [found[n] for n in measured]
+    zones = [zone_of[home] for home in homes]
+    intervals = _unpack(connection, rows, homes, zones, [span] * len(homes), room)
+    edges_us = np.array([month_edges_us(month, zone) for zone in zones], dtype=np.int64)
+    totals = total_homes(
+        intervals.offsets,
+        intervals.start_us,
+        intervals.duration_s,
+        intervals.energy_uwh,
+        intervals.quality,
+        edges_us.reshape(len(homes), (last - first).days + 2),
     )
-    imported = data["direction"] == int(Direction.IMPORT)
-    cells = data["n"][imported], data["day"][imported] - (first - EPOCH_DAY).days
-
-    def spread(name: str) -> npt.NDArray[np.int64]:
-        whole = np.zeros((len(homes), (last - first).days + 1), dtype=np.int64)
-        whole[cells] = data[name][imported]
-        return whole
-
-    expected, resolution_s = spread("expected"), spread("resolution")
-    for row in np.flatnonzero((resolution_s == 0).any(axis=1)).tolist():
-        expected[row] = expected_intervals_of(expected[row], resolution_s[row], month_edges_us(month, zones[row]))
-    has_export = np.zeros(len(homes), dtype=np.bool_)
-    has_export[data["n"][~imported & (data["energy"] > 0)]] = True
-    return MeasuredDays(
-        energy_uwh=spread("energy"), expected=expected, valid=spread("valid"), has_export=has_export
+    for row in np.flatnonzero((totals.resolution_s == 0).any(axis=1)).tolist():
+        totals.expected_intervals[row] = expected_intervals_of(
+            totals.expected_intervals[row], totals.resolution_s[row], edges_us[row]
+        )
+    return MeasuredMonth(
+        homes=homes,
+        zones=zones,
+        intervals=intervals,
+        days=MeasuredDays(
+            energy_uwh=totals.energy_uwh,
+            expected=totals.expected_intervals,
+            valid=totals.valid_intervals,
+            has_export=np.array([row.has_export for row in rows], dtype=np.bool_),
+        ),
     )

@@ -6,11 +6,19 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from analytics.daily import total_homes
 from analytics.disaggregation.columns import N_COLUMNS
-from analytics.disaggregation.homes import HomeIntervals, month_batch, month_statistics, temperature_span_us
+from analytics.disaggregation.homes import (
+    HomesHistory,
+    month_batch,
+    month_edges_us,
+    month_statistics,
+    temperature_span_us,
+)
 from analytics.disaggregation.households import Household
 from analytics.disaggregation.model import disaggregate, is_ready
 from analytics.disaggregation.places import places_of
+from analytics.profiles import unpack_homes
 
 _LOG = logging.getLogger("wattloom.insight")
 _MONTH, _ZONE = date(2000, 1, 1), ZoneInfo("UTC")
@@ -24,13 +32,9 @@ def announce_compiling() -> None:
 
 def compile_ahead() -> None:
     """Compile what the disaggregation runs, and keep it on disk: a month of a home that measured nothing."""
-    nothing = HomeIntervals(
-        offsets=np.zeros(2, dtype=np.int64),
-        start_us=np.empty(0, dtype=np.int64),
-        duration_s=np.empty(0, dtype=np.int32),
-        energy_uwh=np.empty(0, dtype=np.int64),
-        quality=np.empty(0, dtype=np.int16),
-    )
+    nothing = unpack_homes([b""])
+    columns = (nothing.offsets, nothing.start_us, nothing.duration_s, nothing.energy_uwh, nothing.quality)
+    total_homes(*columns, month_edges_us(_MONTH, _ZONE)[None].copy())
     start_us, end_us = temperature_span_us(_MONTH)
     month_statistics([_MONTH], zones=[_ZONE], intervals=nothing)
     disaggregate(
@@ -38,7 +42,9 @@ def compile_ahead() -> None:
             _MONTH,
             zones=[_ZONE],
             intervals=nothing,
-            history=[np.empty((0, N_COLUMNS), dtype=np.uint16)],
+            history=HomesHistory(
+                offsets=np.zeros(2, dtype=np.int64), days=np.empty((0, N_COLUMNS), dtype=np.uint16)
+            ),
             households=[Household()],
             places=places_of([(0.0, 0.0)], start_us=start_us, end_us=end_us),
             place=np.zeros(1, dtype=np.int64),

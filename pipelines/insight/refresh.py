@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import day_edges_us, from_us, local_date_of
+from analytics.calendar import DayRange, day_edges_us, from_us, local_date_of
 from analytics.daily import total_days
 from analytics.profiles import pack_day
 from analytics.series import Direction
 from pipelines.db.bulk import copy_in, copy_out
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.db.timescale import has_community_features
-from pipelines.insight.history import forget_statistics
+from pipelines.insight.history import first_days
+from pipelines.insight.learning import Touched, teach_anew
 from pipelines.insight.work import (
     Change,
     Limits,
@@ -127,13 +128,17 @@ def _refresh_batch(
     if not changes:
         return Refreshed()
     zones = zones_of_devices(connection, devices, default_zone)
-    days = 0
-    for device, first_us, end_us in merged_spans(changes):
-        if device in zones:
-            days += _refresh_local_days(connection, device, zones[device], first_us, end_us - 1)
+    began = first_days(connection, list(zones))
+    touched = [
+        Touched(device, _refresh_local_days(connection, device, zones[device], first_us, end_us - 1))
+        for device, first_us, end_us in merged_spans(changes)
+        if device in zones
+    ]
+    teach_anew(connection, touched, zones, began)
     if refreshed is None:
         _refresh_tables(connection, changes)
     settle_changes(connection, "energy_change", changes)
+    days = sum(len(one.days.days()) for one in touched)
     return Refreshed(devices=len({c.device_id for c in changes}), local_days=days)
 
 
@@ -167,8 +172,8 @@ def _refresh_tables(connection: sa.Connection, changes: Sequence[Change]) -> Non
 
 def _refresh_local_days(
     connection: sa.Connection, device: int, zone: ZoneInfo, first_us: int, last_us: int
-) -> int:
-    """Sum the touched local days of a device anew and note them for the disaggregation; return how many."""
+) -> DayRange:
+    """Sum the touched local days of a device anew and note them for the disaggregation; return them."""
     first = local_date_of(from_us(first_us), zone)
     count = (local_date_of(from_us(last_us), zone) - first).days + 1
     edges = day_edges_us(first, count, zone)
@@ -213,12 +218,11 @@ def _refresh_local_days(
             )
         if direction is Direction.IMPORT:
             _store_profiles(connection, device, first, edges, data)
-    forget_statistics(connection, device, first, last)
     cursor.execute(
         "INSERT INTO wattloom.day_change (device_id, first_day, last_day) VALUES (%(device)s, %(first)s, %(last)s)",
         span,
     )
-    return count
+    return DayRange(first, last)
 
 
 def _store_profiles(

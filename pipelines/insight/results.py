@@ -1,35 +1,33 @@
-"""Results of the disaggregation as they rest: a row a home and month, and the pieces of its cycles."""
+"""Results of the disaggregation as they rest: a row a home and month, with the pieces of its cycles."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from analytics.calendar import EPOCH_DAY, month_range, to_us
+from analytics.calendar import EPOCH_DAY, to_us
 from analytics.disaggregation.batch import CLASSES, Cycles, DisaggregationBatch
 from analytics.disaggregation.homes import month_edges_us
 from analytics.disaggregation.months import HomeMonth, Piece, shown_classes
-from pipelines.db.bulk import copy_in
+from pipelines.db.bulk import Column, Ragged, copy_in
 from pipelines.db.engine import raw
-from pipelines.db.instants import us
 from pipelines.insight.homes import MeasuredDays
 
-_TABLES = {
-    "disaggregation_month": "month = %(first)s",
-    "appliance_cycle": "day BETWEEN %(first)s AND %(last)s",
-    "home_month_statistics": "month = %(first)s",
-}
+_CYCLE_CLASSES = ("boiler", "cooking", "electric_vehicle", "washing")
+"""Classes whose runs are told apart; `cycle_class` 1 is the first."""
+_TABLES = ("disaggregation_month", "home_month_statistics")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """Homes' results of one month, with all that is stored of them; every sequence has an entry a home."""
+    """Homes' results of one month, with all that is stored of them; every sequence has an entry a home.
+
+    `inputs` are documents: what each result was computed from, and what to tell of it.
+    """
 
     month: date
     homes: Sequence[int]
@@ -37,16 +35,15 @@ class Computed:
     has_list: npt.NDArray[np.bool_]
     days: MeasuredDays
     result: DisaggregationBatch
-    inputs: Sequence[Mapping[str, Any]]
+    inputs: Sequence[str]
 
 
 def forget_month(connection: sa.Connection, devices: Sequence[int], month: date) -> None:
     """Delete everything that is stored of devices' results of a month."""
-    first, last = month_range(month.year, month.month)
-    for table, condition in _TABLES.items():
+    for table in _TABLES:
         raw(connection).execute(
-            f"DELETE FROM wattloom.{table} WHERE device_id = ANY(%(devices)s) AND {condition}".encode(),
-            {"devices": list(devices), "first": first, "last": last},
+            f"DELETE FROM wattloom.{table} WHERE device_id = ANY(%s) AND month = %s".encode(),
+            (list(devices), month),
         )
 
 
@@ -56,7 +53,6 @@ def store_month(connection: sa.Connection, computed: Computed, at: datetime) -> 
         chosen = np.flatnonzero(computed.has_list == has_list)
         if chosen.size:
             _store_rows(connection, computed, chosen, at, has_list=has_list)
-    _store_cycles(connection, computed)
 
 
 def _store_rows(
@@ -74,7 +70,7 @@ def _store_rows(
             "month": ("date", np.full(chosen.size, (computed.month - EPOCH_DAY).days)),
             "model_version": ("varchar", result.model_version),
             "computed_at": ("timestamptz", np.full(chosen.size, to_us(at))),
-            "timezone": ("varchar", [str(computed.zones[n]) for n in chosen]),
+            "timezone": ("varchar", [computed.zones[n].key for n in chosen]),
             "appliances": ("varchar[]", ",".join(shown.appliances)),
             "energy_uwh": ("int8[]", days.energy_uwh[chosen]),
             "total_mwh": ("int8[]", result.total_mwh.reshape(n_homes, n_days)[chosen]),
@@ -84,32 +80,31 @@ def _store_rows(
             "confidence": ("float4[]", shown.confidence[chosen]),
             "lower_mwh": ("int8[]", shown.lower_mwh[chosen]),
             "upper_mwh": ("int8[]", shown.upper_mwh[chosen]),
-            "inputs": ("jsonb", [json.dumps(computed.inputs[n]) for n in chosen]),
+            "inputs": ("jsonb", [computed.inputs[n] for n in chosen]),
+            **_cycle_columns(computed, chosen),
         },
         schema="wattloom",
     )
 
 
-def _store_cycles(connection: sa.Connection, computed: Computed) -> None:
+def _cycle_columns(computed: Computed, chosen: npt.NDArray[np.int64]) -> dict[str, tuple[str, Column]]:
+    """Return the pieces of the chosen homes' cycles, which come home by home."""
     cycles = computed.result.cycles
     day, begins_day = days_of_cycles(cycles, computed.month, computed.zones)
-    devices = np.array(computed.homes, dtype=np.int32)
-    for column in np.unique(cycles.appliance).tolist():
-        rows = np.flatnonzero(cycles.appliance == column)
-        copy_in(
-            raw(connection),
-            "appliance_cycle",
-            {
-                "device_id": ("int4", devices[cycles.home[rows]]),
-                "appliance_key": ("varchar", CLASSES[column]),
-                "day": ("date", day[rows] + (computed.month - EPOCH_DAY).days),
-                "start_at": ("timestamptz", cycles.start_us[rows]),
-                "end_at": ("timestamptz", cycles.end_us[rows]),
-                "begins_day": ("bool", begins_day[rows]),
-                "energy_mwh": ("int8", cycles.energy_mwh[rows]),
-            },
-            schema="wattloom",
-        )
+    count = np.bincount(cycles.home, minlength=len(computed.homes))
+    offsets = np.concatenate(([0], np.cumsum(count[chosen])))
+    rows = np.flatnonzero(np.isin(cycles.home, chosen)) if chosen.size < count.size else slice(None)
+    column_of = np.full(len(CLASSES), -1, dtype=np.int16)
+    column_of[[CLASSES.index(name) for name in _CYCLE_CLASSES]] = np.arange(1, len(_CYCLE_CLASSES) + 1)
+    return {
+        "cycle_appliances": ("varchar[]", ",".join(_CYCLE_CLASSES)),
+        "cycle_class": ("int2[]", Ragged(column_of[cycles.appliance[rows]], offsets)),
+        "cycle_day": ("int2[]", Ragged(day[rows] + 1, offsets)),
+        "cycle_begins_day": ("bool[]", Ragged(begins_day[rows], offsets)),
+        "cycle_start_us": ("int8[]", Ragged(cycles.start_us[rows], offsets)),
+        "cycle_end_us": ("int8[]", Ragged(cycles.end_us[rows], offsets)),
+        "cycle_energy_mwh": ("int8[]", Ragged(cycles.energy_mwh[rows], offsets)),
+    }
 
 
 def days_of_cycles(
@@ -175,8 +170,12 @@ def _home_month(  # the columns of _READ
 def read_pieces(connection: sa.Connection, device: int, first: date, last: date) -> list[Piece]:
     """Return the pieces of cycles of a device's local days, in order of start."""
     rows = raw(connection).execute(
-        f"SELECT appliance_key, {us('start_at')}, {us('end_at')}, energy_mwh, begins_day"
-        " FROM wattloom.appliance_cycle WHERE device_id = %s AND day BETWEEN %s AND %s ORDER BY start_at, end_at",
-        (device, first, last),
+        "SELECT r.cycle_appliances[c.class], c.start_us, c.end_us, c.energy_mwh, c.begins_day"
+        " FROM wattloom.disaggregation_month AS r CROSS JOIN LATERAL unnest(r.cycle_class, r.cycle_day,"
+        " r.cycle_start_us, r.cycle_end_us, r.cycle_energy_mwh, r.cycle_begins_day)"
+        " AS c (class, day, start_us, end_us, energy_mwh, begins_day)"
+        " WHERE r.device_id = %(device)s AND r.month BETWEEN %(month)s AND %(last)s"
+        " AND r.month + c.day - 1 BETWEEN %(first)s AND %(last)s ORDER BY c.start_us, c.end_us",
+        {"device": device, "month": first.replace(day=1), "first": first, "last": last},
     )
     return [Piece(*row) for row in rows]

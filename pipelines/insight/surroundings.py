@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.places import HOUR_US, Places, places_of
+from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw
 from pipelines.household.store import HouseholdDocuments, read_households
 from pipelines.weather.cells import cell_of
@@ -21,6 +22,9 @@ from pipelines.weather.store import WeatherPlace, hourly_temperatures
 UTC_ZONE = ZoneInfo("UTC")
 SOMEWHERE = (50.0, 10.0)
 """Coordinates of a home in a zone of no country (UTC, Etc/GMT-2): the middle of Europe [°]."""
+
+
+_UNKNOWN = household_of()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Surroundings:
     has_place: npt.NDArray[np.bool_]
     celsius: npt.NDArray[np.float64]
 
-    def month_celsius(self, first_hour_us: int, last_hour_us: int) -> npt.NDArray[np.float64]:
+    def celsius_between(self, first_hour_us: int, last_hour_us: int) -> npt.NDArray[np.float64]:
         """Return what is known of each place's temperatures from one whole hour to another, NaN where nothing is."""
         first, last = ((at - self.places.first_hour_us) // HOUR_US for at in (first_hour_us, last_hour_us))
         return self.celsius[:, first : last + 1]
@@ -51,7 +55,7 @@ def read_surroundings(
     first_us, last_us = start_us // HOUR_US * HOUR_US, -(-end_us // HOUR_US) * HOUR_US - HOUR_US
     celsius = hourly_temperatures(connection, distinct, first_us, last_us)
     return Surroundings(
-        households=[household_of(documents[home].property, documents[home].appliances) for home in homes],
+        households=[_household_of(documents[home]) for home in homes],
         places=places_of(
             [(site.latitude, site.longitude) for site in distinct],
             start_us=start_us,
@@ -65,6 +69,12 @@ def read_surroundings(
     )
 
 
+def _household_of(documents: HouseholdDocuments) -> Household:
+    if documents.property is None and documents.appliances is None:
+        return _UNKNOWN
+    return household_of(documents.property, documents.appliances)
+
+
 def sites_of(
     connection: sa.Connection,
     homes: Sequence[int],
@@ -73,7 +83,8 @@ def sites_of(
 ) -> tuple[list[WeatherPlace], npt.NDArray[np.bool_]]:
     """Return where homes stand, as the weather is looked up, and which of them said so themselves."""
     rows = raw(connection).execute(
-        "SELECT sensor_id, organization_id FROM wattloom.meter_device WHERE sensor_id = ANY(%s)", (list(homes),)
+        "SELECT sensor_id, organization_id FROM wattloom.meter_device WHERE sensor_id = ANY(%s::int4[])",
+        (array_text(homes),),
     )
     organizations: dict[int, UUID] = dict(rows.fetchall())
     sites = []
@@ -85,6 +96,7 @@ def sites_of(
     return sites, np.array([documents[home].latitude is not None for home in homes], dtype=np.bool_)
 
 
+@lru_cache(maxsize=65_536)
 def site_of(latitude: float, longitude: float) -> tuple[float, float]:
     """Return the middle of the weather's cell [°], in which all homes share temperatures and sun."""
     cell = cell_of(latitude, longitude)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw
 from pipelines.db.instants import us
 
@@ -58,7 +59,7 @@ def lock_devices(connection: sa.Connection, devices: Sequence[int]) -> list[int]
     """Take those devices that no other worker holds, until the transaction ends."""
     rows = raw(connection).execute(
         "SELECT device_id FROM unnest(%s::int4[]) AS d (device_id) WHERE pg_try_advisory_xact_lock(%s, device_id)",
-        (sorted(devices), _LOCK_SPACE),
+        (array_text(sorted(devices)), _LOCK_SPACE),
     )
     return [device for (device,) in rows]
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw
 from pipelines.fields import canonical_zone
 
@@ -14,7 +15,13 @@ def zones_of_devices(connection: sa.Connection, devices: Sequence[int], default:
     rows = raw(connection).execute(
         "SELECT d.sensor_id, coalesce(c.timezone, %s) FROM wattloom.meter_device AS d"
         " LEFT JOIN wattloom.meter_device_type AS t ON t.id = d.type_id"
-        " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id WHERE d.sensor_id = ANY(%s)",
-        (default, list(devices)),
+        " LEFT JOIN wattloom.meter_device_config AS c ON c.id = t.config_id WHERE d.sensor_id = ANY(%s::int4[])",
+        (default, array_text(devices)),
     )
-    return {device: ZoneInfo(canonical_zone(zone)) for device, zone in rows}
+    zones: dict[str, ZoneInfo] = {}
+    found = {}
+    for device, zone in rows:
+        if zone not in zones:
+            zones[zone] = ZoneInfo(canonical_zone(zone))
+        found[device] = zones[zone]
+    return found

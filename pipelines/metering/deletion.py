@@ -27,7 +27,6 @@ _OF_DEVICE = (
     tables.day_profile,
     tables.disaggregation_month,
     tables.home_month_statistics,
-    tables.appliance_cycle,
 )
 
 

@@ -149,12 +149,19 @@ FROM (
     SELECT p.*, count(*) FILTER (WHERE NOT p.is_continued) OVER (
                PARTITION BY p.sensor_id, p.appliance_key ORDER BY p.start_at, p.end_at) AS cycle
     FROM (
-        SELECT c.device_id AS sensor_id, d.name AS meter_name, c.appliance_key, c.start_at, c.end_at, c.energy_mwh,
-               c.begins_day AND c.start_at IS NOT DISTINCT FROM max(c.end_at) OVER (
-                   PARTITION BY c.device_id, c.appliance_key ORDER BY c.start_at, c.end_at
+        SELECT r.device_id AS sensor_id, d.name AS meter_name, r.cycle_appliances[c.class] AS appliance_key,
+               t.start_at, t.end_at, c.energy_mwh,
+               c.begins_day AND c.start_us IS NOT DISTINCT FROM max(c.end_us) OVER (
+                   PARTITION BY r.device_id, r.cycle_appliances[c.class] ORDER BY c.start_us, c.end_us
                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_continued
-        FROM wattloom.appliance_cycle AS c
-        JOIN wattloom.meter_device AS d ON d.sensor_id = c.device_id
+        FROM wattloom.disaggregation_month AS r
+        JOIN wattloom.meter_device AS d ON d.sensor_id = r.device_id
+        CROSS JOIN LATERAL unnest(r.cycle_class, r.cycle_start_us, r.cycle_end_us, r.cycle_begins_day, r.cycle_energy_mwh)
+            AS c (class, start_us, end_us, begins_day, energy_mwh)
+        CROSS JOIN LATERAL (
+            SELECT timestamptz 'epoch' + c.start_us * interval '1 microsecond' AS start_at,
+                   timestamptz 'epoch' + c.end_us * interval '1 microsecond' AS end_at
+        ) AS t
     ) AS p
 ) AS a
 GROUP BY a.sensor_id, a.meter_name, a.appliance_key, a.cycle;

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from analytics.calendar import to_us
 from pipelines import clock, crud
 from pipelines.db import tables
 from pipelines.db.engine import unit_of_work
@@ -116,14 +117,29 @@ def test_readings_become_days_and_appliances_and_every_further_run_changes_nothi
 def test_a_check_that_finds_rows_fails_its_run(airflow, engine, database_url, principal):
     with unit_of_work(engine) as connection:
         connection.execute(
-            sa.insert(tables.appliance_cycle).values(
+            sa.insert(tables.disaggregation_month).values(
                 device_id=1,
-                appliance_key="electric_vehicle",
-                day=datetime(2025, 3, 1, tzinfo=UTC).date(),
-                start_at=datetime(2025, 3, 1, 20, tzinfo=UTC),
-                end_at=datetime(2025, 3, 1, 22, tzinfo=UTC),
-                begins_day=False,
-                energy_mwh=1,
+                month=datetime(2025, 3, 1, tzinfo=UTC).date(),
+                model_version="2",
+                computed_at=datetime(2025, 4, 3, tzinfo=UTC),
+                timezone="UTC",
+                appliances=["others"],
+                energy_uwh=[0],
+                total_mwh=[0],
+                parts_mwh=[0],
+                expected_intervals=[96],
+                valid_intervals=[96],
+                confidence=[1],
+                lower_mwh=[0],
+                upper_mwh=[0],
+                inputs={},
+                cycle_appliances=["electric_vehicle"],
+                cycle_class=[1],
+                cycle_day=[1],
+                cycle_begins_day=[False],
+                cycle_start_us=[to_us(datetime(2025, 3, 1, 20, tzinfo=UTC))],
+                cycle_end_us=[to_us(datetime(2025, 3, 1, 22, tzinfo=UTC))],
+                cycle_energy_mwh=[1],
             )
         )
 

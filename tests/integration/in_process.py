@@ -1,5 +1,6 @@
 """What tests run in a process of its own, to be killed: ``python -m tests.integration.in_process ACTION URL``."""
 
+import itertools
 import os
 import signal
 import sys
@@ -36,16 +37,15 @@ def write_for_ever(url: str, device: int, series: int) -> None:
         number += 1
 
 
-def _die_at_call(module: ModuleType, name: str, calls_left: int) -> None:
-    """Kill this process when ``name`` of ``module`` has been called so often."""
+def _die_at_call(module: ModuleType, name: str, last: int) -> None:
+    """Kill this process when ``name`` of ``module`` has been called so often, by whichever thread."""
     called: Callable[..., Any] = getattr(module, name)
-    left = calls_left
+    numbers = itertools.count(1)
 
     def wrapped(*args: Any, **options: Any) -> Any:
-        nonlocal left
-        left -= 1
+        number = next(numbers)
         result = called(*args, **options)
-        if left == 0:
+        if number == last:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

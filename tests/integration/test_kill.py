@@ -115,9 +115,9 @@ def homes(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Device]:
 
 RESULTS = {
     "disaggregation_month": "device_id, month, model_version, appliances, energy_uwh, total_mwh, parts_mwh,"
-    " expected_intervals, valid_intervals, confidence, lower_mwh, upper_mwh, inputs",
+    " expected_intervals, valid_intervals, confidence, lower_mwh, upper_mwh, inputs, cycle_appliances, cycle_class,"
+    " cycle_day, cycle_begins_day, cycle_start_us, cycle_end_us, cycle_energy_mwh",
     "home_month_statistics": "device_id, month, timezone, statistics_version, days",
-    "appliance_cycle": "device_id, day, appliance_key, start_at, end_at, begins_day, energy_mwh",
     "day_profile": "device_id, day, intervals",
     "reading_change": "device_id, from_at, to_at",
     "energy_change": "device_id, from_at, to_at",

@@ -167,8 +167,9 @@ BREAKS = {
     ],
     "cycles_equal_their_class": [
         (
-            "INSERT INTO wattloom.appliance_cycle VALUES (:d, 'electric_vehicle', '2024-01-01', '2024-01-01T20:00Z',"
-            " '2024-01-01T22:00Z', false, 5)"
+            "INSERT INTO wattloom.disaggregation_month VALUES (:d, '2024-01-01', '2', now(), 'UTC', '{others}', '{0}',"
+            " '{0}', '{0}', '{96}', '{96}', '{1}', '{0}', '{0}', '{}', '{electric_vehicle}', '{1}', '{1}', '{false}',"
+            " '{1704139200000000}', '{1704146400000000}', '{5}')"
         ),
     ],
     "channels_cover_their_readings": [

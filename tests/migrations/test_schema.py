@@ -218,3 +218,53 @@ def test_results_survive_their_way_into_rows_of_arrays_and_back(empty: sa.Engine
     assert parts == [5 * n - 2 for n in range(1, 30)] + [2] * 29
     assert shown == 0  # there is no meter 7
     assert after == before
+
+
+OLD_CYCLES = """
+    INSERT INTO wattloom.disaggregation_month
+    SELECT d, month::date, '2.0.0', now(), 'UTC', '{others}', '{0}', '{0}', '{0}', '{48}', '{48}', '{1}', '{0}', '{0}',
+           '{}'
+    FROM unnest(ARRAY[7, 8]) AS k (d), generate_series('2024-02-01'::date, '2024-03-01', '1 month') AS m (month);
+    INSERT INTO wattloom.appliance_cycle VALUES
+        (7, 'electric_vehicle', '2024-02-29', '2024-02-29T22:00:00.123456Z', '2024-03-01T00:00Z', false, 5),
+        (7, 'electric_vehicle', '2024-03-01', '2024-03-01T00:00Z', '2024-03-01T01:30Z', true, 2),
+        (7, 'cooking', '2024-03-01', '2024-03-01T17:00Z', '2024-03-01T18:00Z', false, 9),
+        (8, 'washing', '2024-03-31', '2024-03-31T17:00Z', '2024-03-31T18:00Z', false, 3);
+    INSERT INTO wattloom.day_profile VALUES
+        (7, '2024-02-29', decode('01000000' || repeat('00', 12 + 8 * 300), 'hex')),
+        (7, '2024-03-01', decode('02000000' || repeat('00', 12 + 24 * 2), 'hex')),
+        (7, '2024-03-02', decode('01000000' || repeat('00', 12 + 8 * 65536), 'hex'));
+"""
+
+
+def test_cycles_survive_their_way_into_the_row_of_their_month_and_back(empty: sa.Engine):
+    rows = b"SELECT * FROM wattloom.appliance_cycle ORDER BY device_id, start_at"
+    migrate(empty)
+    with empty.begin() as connection:
+        command.downgrade(_config(connection), "0007")
+        raw(connection).execute(OLD_CYCLES.encode())
+        before = list(raw(connection).execute(rows))
+    migrate(empty)
+    with empty.begin() as connection:
+        kept = list(
+            raw(connection).execute(
+                "SELECT cycle_appliances[cycle_class[1]], cycle_day, cycle_energy_mwh"
+                " FROM wattloom.disaggregation_month ORDER BY device_id, month"
+            )
+        )
+        counts = list(
+            raw(connection).execute(
+                "SELECT get_byte(intervals, 2) + 256 * get_byte(intervals, 3) FROM wattloom.day_profile ORDER BY day"
+            )
+        )
+        command.downgrade(_config(connection), "0007")
+        after = list(raw(connection).execute(rows))
+    assert kept == [
+        ("electric_vehicle", [29], [5]),
+        ("cooking", [1, 1], [9, 2]),
+        (None, [], []),
+        ("washing", [31], [3]),
+    ]
+    assert counts == [(300,), (2,)]  # more intervals than two bytes can count are read from where they are
+    assert len(before) == 4
+    assert after == before

@@ -35,7 +35,6 @@ from pipelines.db.tables.erp import (
 )
 from pipelines.db.tables.household import household, weather_hourly, weather_place
 from pipelines.db.tables.insight import (
-    appliance_cycle,
     daily_energy,
     day_change,
     day_profile,
@@ -85,7 +84,6 @@ __all__ = [
     "api_client",
     "api_token",
     "app_user",
-    "appliance_cycle",
     "daily_energy",
     "day_change",
     "day_profile",

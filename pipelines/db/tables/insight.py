@@ -13,6 +13,11 @@ def _numbers(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.BigInteger) ->
     return sa.Column(name, ARRAY(kind), nullable=False)
 
 
+def _array(name: str, kind: sa.types.TypeEngine[Any] | type[sa.types.TypeEngine[Any]]) -> sa.Column[object]:
+    """Return an array with an entry a piece of a cycle, empty unless given."""
+    return sa.Column(name, ARRAY(kind), nullable=False, server_default=sa.text("'{}'"))
+
+
 quality_code = table(
     "quality_code",
     key("code", sa.SmallInteger),
@@ -71,6 +76,13 @@ disaggregation_month = table(
     _numbers("lower_mwh"),
     _numbers("upper_mwh"),
     sa.Column("inputs", JSONB, nullable=False),
+    _array("cycle_appliances", sa.String(20)),
+    _array("cycle_class", sa.SmallInteger),
+    _array("cycle_day", sa.SmallInteger),
+    _array("cycle_begins_day", sa.Boolean),
+    _array("cycle_start_us", sa.BigInteger),
+    _array("cycle_end_us", sa.BigInteger),
+    _array("cycle_energy_mwh", sa.BigInteger),
 )
 home_month_statistics = table(
     "home_month_statistics",
@@ -85,14 +97,4 @@ day_profile = table(
     key("device_id"),
     key("day", sa.Date),
     sa.Column("intervals", sa.LargeBinary, nullable=False),
-)
-appliance_cycle = table(
-    "appliance_cycle",
-    sa.Column("device_id", sa.Integer, nullable=False),
-    text("appliance_key", 20),
-    sa.Column("day", sa.Date, nullable=False),
-    at("start_at"),
-    at("end_at"),
-    sa.Column("begins_day", sa.Boolean, nullable=False),
-    sa.Column("energy_mwh", sa.BigInteger, nullable=False),
 )

@@ -1,10 +1,13 @@
 """Packed days come back as they were, however odd they are."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.daily import total_days, total_homes
 from analytics.errors import BrokenContractError
 from analytics.profiles import HEADER, INTERVAL, joined, pack_day, unpack_homes
 
@@ -32,7 +35,7 @@ def days(draw):
 
 @given(st.lists(st.lists(days(), max_size=4), max_size=4))
 def test_days_of_homes_come_back_as_they_were(homes):
-    packed = [[pack_day(*day) for day in home] for home in homes]
+    packed = [b"".join(pack_day(*day) for day in home) for home in homes]
     seen = unpack_homes(packed)
     whole = [day for home in homes for day in home]
     for n, name in enumerate(("start_us", "duration_s", "energy_uwh", "quality")):
@@ -57,8 +60,48 @@ def test_a_regular_day_takes_eight_bytes_an_interval():
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"x" * 8, bytes([9]) + bytes(23), bytes([2]) + bytes(15 + INTERVAL.itemsize - 1)]
+    "junk",
+    [
+        b"x" * 8,
+        b"x" * 9,
+        bytes([9, 0, 1]) + bytes(21),
+        bytes([1, 0, 0]) + bytes(13),
+        bytes([1, 0, 2]) + bytes(21),
+        bytes([2, 0, 1]) + bytes(13 + INTERVAL.itemsize - 8),
+    ],
 )
 def test_bytes_that_are_no_packed_day_are_our_bug(junk):
     with pytest.raises(BrokenContractError, match="no packed day"):
-        unpack_homes([[junk]])
+        unpack_homes([junk])
+
+
+def test_a_day_of_more_intervals_than_a_header_can_count_has_several():
+    starts = np.arange(86_400) * 1_000_000
+    day = (starts, np.ones(86_400, dtype=np.int32), np.arange(86_400), np.zeros(86_400, dtype=np.int16))
+    packed = pack_day(*day)
+    assert len(packed) == 2 * HEADER.itemsize + 86_400 * 8
+    assert np.array_equal(unpack_homes([packed]).start_us, starts)
+
+
+@given(st.lists(st.lists(days(), min_size=1, max_size=3), min_size=1, max_size=3), st.data())
+def test_the_days_of_many_homes_add_up_as_those_of_one(homes, data):
+    seen = unpack_homes([b"".join(pack_day(*day) for day in home) for home in homes])
+    # In order of start, as intervals are stored.
+    order = np.concatenate(
+        [first + np.argsort(seen.start_us[first:last]) for first, last in pairwise(seen.offsets.tolist())]
+    )
+    columns = (
+        seen.start_us[order],
+        np.minimum(seen.duration_s[order], 10**6),
+        seen.energy_uwh[order] >> 10,
+        seen.quality[order],
+    )
+    cuts = sorted(data.draw(st.lists(st.integers(0, 2**50), min_size=2, max_size=6)))
+    edges = np.tile(np.array(cuts, dtype=np.int64), (len(homes), 1))
+    whole = total_homes(seen.offsets, *columns, edges)
+    for home, (first, last) in enumerate(pairwise(seen.offsets.tolist())):
+        one = total_days(*(column[first:last] for column in columns), edges[home])
+        for name in ("energy_uwh", "expected_intervals", "valid_intervals", "resolution_s"):
+            expected = np.zeros(edges.shape[1] - 1, dtype=np.int64)
+            expected[one.day] = getattr(one, name)
+            assert getattr(whole, name)[home].tolist() == expected.tolist()

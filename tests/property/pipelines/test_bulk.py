@@ -1,5 +1,6 @@
 """Binary COPY carries every value exactly, in both directions."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.db.bulk import MAX_SCALE, copy_in, copy_out
+from pipelines.db.bulk import MAX_SCALE, Ragged, copy_in, copy_out
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.errors import BrokenContract
 
@@ -84,6 +85,45 @@ def test_a_mantissa_and_its_scale_become_that_decimal_with_its_trailing_zeros(en
         expected = Decimal(m).scaleb(-s) if s else Decimal(m)
         assert (value, stored_scale) == (expected, s)
         assert text == format(expected, "f")
+
+
+OF_ANY_LENGTH = {
+    "bool[]": st.booleans(),
+    "int2[]": st.integers(-(2**15), 2**15 - 1),
+    "int8[]": st.integers(-(2**63), 2**63 - 1),
+}
+
+
+@given(data=st.data())
+@real
+def test_arrays_and_texts_of_any_length_come_back_as_they_were_sent(engine: sa.Engine, data):
+    rows = data.draw(
+        st.lists(
+            st.tuples(
+                *(st.lists(values, max_size=4) for values in OF_ANY_LENGTH.values()),
+                st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=5),
+                st.dictionaries(st.text("abc", max_size=3), st.integers(), max_size=2),
+            ),
+            max_size=6,
+        )
+    )
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+    sent: dict = {"n": ("int4", np.arange(len(rows), dtype=np.int32))}
+    for place, kind in enumerate(OF_ANY_LENGTH):
+        offsets = np.concatenate(([0], np.cumsum([len(row) for row in columns[place]]))).astype(np.int64)
+        values = np.array([value for row in columns[place] for value in row], dtype=object)
+        sent[f"c{place}"] = (kind, Ragged(values.astype({"bool[]": np.bool_}.get(kind, np.int64)), offsets))
+    sent["t"] = ("varchar", list(columns[3]))
+    sent["j"] = ("jsonb", [json.dumps(one) for one in columns[4]])
+    sent["last"] = ("int8", np.arange(len(rows)))
+    with unit_of_work(engine) as connection:
+        connection.exec_driver_sql(
+            "CREATE TEMPORARY TABLE sent (n int, c0 bool[], c1 int2[], c2 int8[], t varchar, j jsonb, last int8)"
+            " ON COMMIT DROP"
+        )
+        assert copy_in(raw(connection), "sent", sent, schema=None) == len(rows)
+        back = connection.exec_driver_sql("SELECT c0, c1, c2, t, j, last FROM sent ORDER BY n").all()
+    assert [tuple(row) for row in back] == [(*row, n) for n, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize("rows", [1, 65_535, 65_536, 65_537, 131_073])

@@ -13,7 +13,6 @@ from analytics.calendar import (
     from_us,
     is_monday_to_sunday,
     local_date_of,
-    local_dates,
     local_day,
     month_range,
     to_us,
@@ -67,23 +66,16 @@ def test_day_edges_are_the_starts_of_the_days_and_one_more():
 def test_an_instant_belongs_to_the_day_whose_edges_hold_it():
     zone = ZoneInfo("America/St_Johns")
     instants = [datetime(2008, 11, 2, tzinfo=UTC) + n * timedelta(minutes=10) for n in range(200)]
-    times_us = np.array([to_us(instant) for instant in instants])
 
-    vectorised = local_dates(times_us, zone).tolist()
-
-    assert vectorised == [local_date_of(instant, zone) for instant in instants]
-    assert all(instant in local_day(day, zone) for instant, day in zip(instants, vectorised, strict=True))
-
-
-def test_local_dates_of_nothing_is_nothing():
-    assert local_dates(np.empty(0, dtype=np.int64), ZoneInfo("UTC")).tolist() == []
+    assert all(instant in local_day(local_date_of(instant, zone), zone) for instant in instants)
 
 
 def test_a_skipped_date_holds_no_instant():
     zone = ZoneInfo("Pacific/Apia")
-    jump = to_us(datetime(2011, 12, 30, 10, tzinfo=UTC))
+    jump = datetime(2011, 12, 30, 10, tzinfo=UTC)
 
-    assert local_dates(np.array([jump - 1, jump]), zone).tolist() == [date(2011, 12, 29), date(2011, 12, 31)]
+    assert local_date_of(jump - timedelta(microseconds=1), zone) == date(2011, 12, 29)
+    assert local_date_of(jump, zone) == date(2011, 12, 31)
 
 
 def test_weeks_of_a_month_are_monday_weeks_clipped_to_it():
