@@ -2,9 +2,17 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
 
 from analytics.disaggregation.batch import HomesBatch
+from analytics.disaggregation.households import household_of
 from analytics.disaggregation.model import disaggregate
+from analytics.disaggregation.stages.home import numbers_of
+from analytics.disaggregation.stages.thermal import new_signature, regress
+from analytics.disaggregation.statistics import HISTORY_DAYS
 from benchmarks.disaggregation import peers
 from benchmarks.disaggregation.crowd import N_PLACES, crowd, pools
 from benchmarks.disaggregation.datasets import Absent
@@ -17,6 +25,8 @@ AT_ONCE = {30: 1200, 15: 1200, 1: 250}
 """Home-months of a batch; a minute's are drawn four times, a batch of 0.2 GB each."""
 BATCHES = {30: 1, 15: 1, 1: 4}
 REPEATS = 5
+REGRESSION_US = 14.0
+"""Most that the regression on the weather may take of a home, its parts of the day included [us]."""
 CO_TARGET, OPENDSM_TARGET, CONVEX_TARGET = 30, 3000, 10_000
 HEAD = ("interval", "what", "home-months per second, one core", "target", "met")
 
@@ -30,6 +40,42 @@ def model_rate(batch: HomesBatch) -> float:
         disaggregate(batch)
         times.append(time.process_time() - started)
     return batch.n_homes / sorted(times)[REPEATS // 2]
+
+
+@njit
+def _regressions(homes: Any, history: Any, first_day: Any, mean_c: Any, dark_h: Any, measured: Any) -> Any:
+    """Fit the weather of homes, all with a history of one length; return the sum of their slopes."""
+    n_days, slopes = mean_c.size, 0.0
+    for home in range(homes.shape[0]):
+        found = new_signature()
+        rows = history[home * n_days : (home + 1) * n_days]
+        regress(homes[home], rows, first_day, mean_c, dark_h, measured, found)
+        slopes += found.slope.sum()
+    return slopes
+
+
+def regression_us(batch: HomesBatch) -> float:
+    """Return the median time of the regression on the weather, in homes that may heat and cool [us a home].
+
+    A made weather of the middle latitudes is the same for all.
+    """
+    day = np.arange(HISTORY_DAYS)
+    mean_c = 12.0 - 9.0 * np.cos(2 * np.pi * day / 365) + np.random.default_rng(7).normal(0, 3, HISTORY_DAYS)
+    dark_h = 6.0 + 4.0 * np.cos(2 * np.pi * day / 365)
+    both = [
+        {"key": "ELECTRIC_HEATING", "type": "RADIATOR", "amount": 1},
+        {"key": "AC", "type": "MINI_SPLIT", "usage_type": "SUMMER", "amount": 1},
+    ]
+    said = (household_of({}, both), household_of({}, None))
+    homes = numbers_of([said[row % 2] for row in range(batch.n_homes)])
+    given = (homes, batch.history, int(batch.first_day[0]) - HISTORY_DAYS, mean_c, dark_h, np.ones(HISTORY_DAYS))
+    _regressions(*given)
+    times = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        _regressions(*given)
+        times.append(time.process_time() - started)
+    return sorted(times)[REPEATS // 2] / batch.n_homes * 1e6
 
 
 def section(targets: list[Row]) -> str:
@@ -66,6 +112,10 @@ def section(targets: list[Row]) -> str:
         share = f"{read:,.0f} ({read / model:,.0f} times the model)"
         rows.append([f"{minutes} min", "one pass that only reads them", share, "", ""])
         if minutes == 30:
+            taken = regression_us(batch)
+            what = f"the regression on the weather alone: {taken:.1f} us a home"
+            limit = f"{1e6 / REGRESSION_US:,.0f}"
+            rows.append(["30 min", what, f"{1e6 / taken:,.0f}", limit, _met(taken <= REGRESSION_US)])
             rows += _peer_rows(batch, model, targets)
     words = (
         f"A month of 30 days, one of context and 396 days of history; every third home without a list; {N_PLACES} "

@@ -5,7 +5,7 @@ import pytest
 
 from analytics.disaggregation.model import disaggregate
 from analytics.disaggregation.statistics import HISTORY_DAYS
-from benchmarks.disaggregation import datasets, peers
+from benchmarks.disaggregation import datasets, peers, speed
 from benchmarks.disaggregation.crowd import Pool, complete_days, crowd, pools
 from benchmarks.disaggregation.homes import appliance
 from tests.unit.benchmarks.homes import small_home, us
@@ -48,6 +48,10 @@ def test_the_peers_get_the_power_of_the_home_months():
     assert power.size == 31 * 48
     assert power.mean() == pytest.approx(2 * 111.5, rel=0.02)  # 100 to 123 Wh in half an hour
     assert peers.combinatorial(batch)(1).shape == (31 * 48, peers.CO_APPLIANCES)
+
+
+def test_the_regression_alone_is_timed_over_the_history_of_every_home():
+    assert 0 < speed.regression_us(crowd(made_pools(), 30, 4)) < 1e6
 
 
 def test_a_rate_counts_what_was_done():
