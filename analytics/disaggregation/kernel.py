@@ -16,7 +16,7 @@ from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
-from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
+from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces
 from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
@@ -49,30 +49,27 @@ def _add_cycles(
     """Add a home's cycles by class, then start; return the table and how many rows it has."""
     chosen = new_runs(n_runs)
     for k in (BOILER, COOKING, VEHICLE, WASHING):
-        budget_mwh = parts_mwh[:, k].copy()
+        cycles, n_cycles = chosen, np.int64(0)
         if k == VEHICLE:
-            table, count = add_pieces(
-                table,
-                count,
-                home,
-                k,
-                edges_us,
-                budget_mwh,
-                charges.start_us,
-                charges.end_us,
-                charges.energy_wh,
-                n_charges,
-            )
-            continue
-        n_chosen = np.int64(0)
-        for run in range(n_runs):
-            if runs.appliance[run] == k:
-                chosen.start_us[n_chosen], chosen.end_us[n_chosen] = runs.start_us[run], runs.end_us[run]
-                chosen.energy_wh[n_chosen] = runs.energy_wh[run]
-                n_chosen += 1
-        hold(budget_mwh, edges_us, chosen.start_us, chosen.end_us, chosen.energy_wh, n_chosen)
+            cycles, n_cycles = charges, n_charges
+        else:
+            for run in range(n_runs):
+                if runs.appliance[run] == k:
+                    chosen.start_us[n_cycles], chosen.end_us[n_cycles] = runs.start_us[run], runs.end_us[run]
+                    chosen.energy_wh[n_cycles] = runs.energy_wh[run]
+                    n_cycles += 1
         table, count = add_pieces(
-            table, count, home, k, edges_us, budget_mwh, chosen.start_us, chosen.end_us, chosen.energy_wh, n_chosen
+            table,
+            count,
+            home,
+            k,
+            edges_us,
+            parts_mwh[:, k],
+            k != VEHICLE,
+            cycles.start_us,
+            cycles.end_us,
+            cycles.energy_wh,
+            n_cycles,
         )
     return table, count
 
