@@ -16,7 +16,7 @@ from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
-from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces
+from analytics.disaggregation.stages.pieces import add_pieces, by_class
 from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
@@ -47,17 +47,11 @@ def _add_cycles(
     n_runs: Any,
 ) -> Any:
     """Add a home's cycles by class, then start; return the table and how many rows it has."""
-    chosen = new_runs(n_runs)
+    order, begins = by_class(runs.appliance, n_runs)
     for k in (BOILER, COOKING, VEHICLE, WASHING):
-        cycles, n_cycles = chosen, np.int64(0)
+        cycles, chosen = runs, order[begins[k] : begins[k + 1]]
         if k == VEHICLE:
-            cycles, n_cycles = charges, n_charges
-        else:
-            for run in range(n_runs):
-                if runs.appliance[run] == k:
-                    chosen.start_us[n_cycles], chosen.end_us[n_cycles] = runs.start_us[run], runs.end_us[run]
-                    chosen.energy_wh[n_cycles] = runs.energy_wh[run]
-                    n_cycles += 1
+            cycles, chosen = charges, np.arange(n_charges)
         table, count = add_pieces(
             table,
             count,
@@ -69,7 +63,7 @@ def _add_cycles(
             cycles.start_us,
             cycles.end_us,
             cycles.energy_wh,
-            n_cycles,
+            chosen,
         )
     return table, count
 
@@ -126,9 +120,11 @@ def _disaggregate_home(
 
 
 @compiled
-def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
-    """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles as a table."""
-    table = np.empty((8 * (last - first), N_FIELDS), dtype=np.int64)
+def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any, table: Any) -> Any:
+    """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles with their number.
+
+    The cycles are in `table`, shape (N_FIELDS, pieces), or a longer one where it has no room.
+    """
     count = np.int64(0)  # typed, so that no variant is compiled for a constant
     longest = np.int64(0)
     for home in range(first, last):
@@ -138,5 +134,5 @@ def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     for home in range(first, last):
         fault, table, count = _disaggregate_home(inputs, home, outputs, work, charges, runs, table, count)
         if fault != SOUND:
-            return home, fault, table[:count]
-    return -1, SOUND, table[:count]
+            return home, fault, table, count
+    return -1, SOUND, table, count

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from analytics.disaggregation.classes import N_CLASSES
 from analytics.disaggregation.stages import compiled
 
 N_FIELDS = 5
@@ -18,11 +19,11 @@ HOME, APPLIANCE, START_US, END_US, ENERGY_MWH = range(N_FIELDS)
 
 @compiled
 def room_for(table: Any, count: Any, more: Any) -> Any:
-    """Return the table, or a longer copy where it has no room for so many rows more."""
-    if count + more <= table.shape[0]:
+    """Return the table, or a longer copy where it has no room for so many pieces more."""
+    if count + more <= table.shape[1]:
         return table
-    longer = np.empty((2 * (count + more), N_FIELDS), dtype=np.int64)
-    longer[:count] = table[:count]
+    longer = np.empty((N_FIELDS, 2 * (count + more)), dtype=np.int64)
+    longer[:, :count] = table[:, :count]
     return longer
 
 
@@ -36,20 +37,43 @@ def is_touched(day_us: Any, next_us: Any, start_us: Any, end_us: Any, n_runs: An
 
 
 @compiled
+def by_class(appliance: Any, n_runs: Any) -> Any:
+    """Return the runs class after class, each class in order of start, and where each begins, the end included."""
+    begins, order = np.zeros(N_CLASSES + 1, dtype=np.int64), np.empty(n_runs, dtype=np.int64)
+    for run in range(n_runs):
+        begins[appliance[run] + 1] += 1
+    for k in range(N_CLASSES):
+        begins[k + 1] += begins[k]
+    at = begins.copy()
+    for run in range(n_runs):
+        order[at[appliance[run]]] = run
+        at[appliance[run]] += 1
+    return order, begins
+
+
+@compiled
 def cut(
-    edges_us: Any, start_us: Any, end_us: Any, energy_wh: Any, n_runs: Any, pieces: Any, day: Any, weight_mwh: Any
+    edges_us: Any,
+    start_us: Any,
+    end_us: Any,
+    energy_wh: Any,
+    chosen: Any,
+    piece_start_us: Any,
+    piece_end_us: Any,
+    day: Any,
+    weight_mwh: Any,
 ) -> Any:
     """Fill start and end of each piece, its day, and its energy if the run's were even; return how many there are.
 
     Parameters
     ----------
-    pieces : ndarray of int64, shape (pieces, N_FIELDS)
-        Rows of the table: start and end are filled.
-    day : ndarray of int64, shape (pieces,)
+    chosen : ndarray of int64, shape (runs,)
+        Which runs, in order of start.
+    piece_start_us, piece_end_us, day : ndarray of int64, shape (pieces,)
     weight_mwh : ndarray of float64, shape (pieces,), [mWh]
     """
     n_days, n_pieces, first_day = edges_us.size - 1, np.int64(0), np.int64(0)
-    for run in range(n_runs):
+    for run in chosen:
         run_start_us, run_end_us = start_us[run], end_us[run]
         while first_day < n_days and edges_us[first_day + 1] <= run_start_us:
             first_day += 1
@@ -60,7 +84,7 @@ def cut(
                 share = 1.0
                 if high - low < run_end_us - run_start_us:
                     share = (high - low) / (run_end_us - run_start_us)
-                pieces[n_pieces, START_US], pieces[n_pieces, END_US] = low, high
+                piece_start_us[n_pieces], piece_end_us[n_pieces] = low, high
                 day[n_pieces], weight_mwh[n_pieces] = d, 1000.0 * energy_wh[run] * share
                 n_pieces += 1
             d += 1
@@ -68,7 +92,7 @@ def cut(
 
 
 @compiled
-def share_out(budget_mwh: Any, is_held: Any, day: Any, weight_mwh: Any, n_pieces: Any, pieces: Any) -> None:
+def share_out(budget_mwh: Any, is_held: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_mwh: Any) -> None:
     """Share the days' budgets out among their pieces by weight, each the step of their rounded running sum.
 
     Parameters
@@ -76,8 +100,7 @@ def share_out(budget_mwh: Any, is_held: Any, day: Any, weight_mwh: Any, n_pieces
     budget_mwh : ndarray of int64, shape (days,), [mWh]
     is_held : bool
         Whether a day shares out no more than its pieces were found to take.
-    day, weight_mwh : arrays of shape (n_pieces or more,)
-    pieces : ndarray of int64, shape (n_pieces or more, N_FIELDS)
+    day, weight_mwh, energy_mwh : arrays of shape (n_pieces or more,)
         The energy is filled.
     """
     whole_mwh, passed_mwh = np.zeros(budget_mwh.size), np.zeros(budget_mwh.size)
@@ -97,7 +120,7 @@ def share_out(budget_mwh: Any, is_held: Any, day: Any, weight_mwh: Any, n_pieces
         upto_mwh = held_mwh[d]
         if passed_mwh[d] < whole_mwh[d]:
             upto_mwh = min(max(np.int64(passed_mwh[d] * scale[d] + 0.5), given_mwh[d]), upto_mwh)
-        pieces[piece, ENERGY_MWH] = upto_mwh - given_mwh[d]
+        energy_mwh[piece] = upto_mwh - given_mwh[d]
         given_mwh[d] = upto_mwh
 
 
@@ -113,34 +136,37 @@ def add_pieces(
     start_us: Any,
     end_us: Any,
     energy_wh: Any,
-    n_runs: Any,
+    chosen: Any,
 ) -> Any:
-    """Add the pieces of a home's runs of one class to a table; return the table and how many rows it has.
+    """Add the pieces of a home's runs of one class to a table; return the table and how many it has.
 
     Parameters
     ----------
-    table : ndarray of int64, shape (rows, N_FIELDS)
+    table : ndarray of int64, shape (N_FIELDS, pieces)
     edges_us : ndarray of int64, shape (days + 1,), [µs]
         Of the target days; what lies outside is left out.
     budget_mwh : ndarray of int64, shape (days,), [mWh]
         What the pieces of each day share out.
     is_held : bool
         Whether they share out no more than was found.
-    start_us, end_us, energy_wh : arrays of shape (n_runs or more,)
-        In order of start.
+    start_us, end_us, energy_wh : arrays of one shape
+    chosen : ndarray of int64, shape (runs,)
+        Which of them, in order of start.
     """
-    if n_runs == 0:
+    if chosen.size == 0:
         return table, count
-    most = n_runs + edges_us.size - 1
+    most = chosen.size + edges_us.size - 1
     table = room_for(table, count, most)
-    pieces, day, weight_mwh = table[count:], np.empty(most, dtype=np.int64), np.empty(most)
-    n_pieces = cut(edges_us, start_us, end_us, energy_wh, n_runs, pieces, day, weight_mwh)
-    share_out(budget_mwh, is_held, day, weight_mwh, n_pieces, pieces)
+    day, weight_mwh = np.empty(most, dtype=np.int64), np.empty(most)
+    piece_start_us, piece_end_us, energy_mwh = table[START_US, count:], table[END_US, count:], table[ENERGY_MWH, count:]
+    n_pieces = cut(edges_us, start_us, end_us, energy_wh, chosen, piece_start_us, piece_end_us, day, weight_mwh)
+    share_out(budget_mwh, is_held, day, weight_mwh, n_pieces, energy_mwh)
     kept = np.int64(0)
     for piece in range(n_pieces):
-        if pieces[piece, ENERGY_MWH] > 0:
-            pieces[kept, HOME], pieces[kept, APPLIANCE] = home, appliance
-            pieces[kept, START_US], pieces[kept, END_US] = pieces[piece, START_US], pieces[piece, END_US]
-            pieces[kept, ENERGY_MWH] = pieces[piece, ENERGY_MWH]
-            kept += 1
+        # What comes after the last that is kept is written over.
+        piece_start_us[kept], piece_end_us[kept] = piece_start_us[piece], piece_end_us[piece]
+        energy_mwh[kept] = energy_mwh[piece]
+        kept += np.int64(energy_mwh[piece] > 0)
+    table[HOME, count : count + kept] = home
+    table[APPLIANCE, count : count + kept] = appliance
     return table, count + kept

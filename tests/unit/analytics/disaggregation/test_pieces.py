@@ -12,7 +12,7 @@ def pieces(budget_mwh, *runs, is_held=False):
     start, end, wh = (np.array(column) for column in zip(*runs, strict=True))
     budget = np.array(budget_mwh, dtype=np.int64)
     table, count = add_pieces(
-        np.empty((0, N_FIELDS), dtype=np.int64),
+        np.empty((N_FIELDS, 0), dtype=np.int64),
         0,
         7,
         3,
@@ -22,10 +22,11 @@ def pieces(budget_mwh, *runs, is_held=False):
         start.astype(np.int64),
         end.astype(np.int64),
         wh.astype(np.float64),
-        len(runs),
+        np.arange(len(runs)),
     )
-    assert (table[:count, HOME] == 7).all()
-    return table[:count]
+    rows = table.T[:count]
+    assert (rows[:, HOME] == 7).all()
+    return rows
 
 
 def test_a_run_over_midnight_is_two_pieces_that_touch():
