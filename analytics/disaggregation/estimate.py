@@ -37,7 +37,7 @@ from analytics.disaggregation.stages import activities, compiled, inlined
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
-from analytics.disaggregation.stages.placing import number_days, part_of, place_intervals, resolution
+from analytics.disaggregation.stages.placing import part_of, place_intervals, resolution
 from analytics.disaggregation.stages.reconcile import reconcile_days, reconcile_month
 from analytics.disaggregation.stages.standby import fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
@@ -224,14 +224,12 @@ def _separate_charges(home: Any, days: Any, work: Any, found: Any, charges: Any)
     """Separate a vehicle's charges; return how many there are and the variance of their month."""
     is_listed = home.numbers[HAS_LIST] > 0
     ownership = (1 if home.wattages_w.size > 0 else 2) if is_listed else 0
-    if ownership == 0:
-        number_days(days, work)
     n_charges, variance, _ = separate_vehicles(
         home.start_us,
         home.duration_s,
         work.residual_wh,
         home.is_valid,
-        work.day,
+        days.cuts,
         work.wall_s,
         work.celsius,
         home.experience,

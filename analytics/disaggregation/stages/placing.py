@@ -19,9 +19,8 @@ class Days(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of one home's intervals, shape (n,), used again for the next; `day` is for homes without a list."""
+    """Arrays of one home's intervals, shape (n,), used again for the next."""
 
-    day: npt.NDArray[np.int32]
     wall_s: npt.NDArray[np.int32]
     celsius: npt.NDArray[np.float64]
     is_dark: npt.NDArray[np.bool_]
@@ -37,7 +36,6 @@ def new_work(n: Any) -> Any:
     """Return room for so many intervals."""
     return Work(
         np.empty(n, dtype=np.int32),
-        np.empty(n, dtype=np.int32),
         np.empty(n),
         np.empty(n, dtype=np.bool_),
         np.empty(n),
@@ -52,7 +50,6 @@ def new_work(n: Any) -> Any:
 def part_of(work: Any, n: Any) -> Any:
     """Return the first `n` places of the arrays."""
     return Work(
-        work.day[:n],
         work.wall_s[:n],
         work.celsius[:n],
         work.is_dark[:n],
@@ -120,13 +117,3 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
                 dark_from_s = WAKING_FROM_H * 3600 if is_night else DAY_S
             warm_c[i] = warmth
             dark[i] = clock_s[i] >= dark_from_s
-
-
-@compiled
-def number_days(days: Any, work: Any) -> None:
-    """Fill the day of each interval, -1 outside the days."""
-    work.day[: days.cuts[0]] = -1
-    for d in range(days.is_even.size):
-        for i in range(days.cuts[d], days.cuts[d + 1]):
-            work.day[i] = d
-    work.day[days.cuts[days.is_even.size] :] = -1
