@@ -334,7 +334,7 @@ def _separate_runs(home: Any, days: Any, work: Any, found: Any, mean_wh: Any, ro
     n_days, cuts = home.share.sum(), days.cuts[home.n_context :]
     first, last = work.first, work.last
     n_runs = activities.find_runs(
-        home.start_us, home.duration_s, work.residual_wh, cuts[0], cuts[home.share.size], first, last
+        home.start_us, home.duration_s, work.residual_wh, cuts, days.is_even[home.n_context :], first, last
     )
     odds, energy_wh = np.empty((n_runs, activities.N_COMPONENTS)), np.empty(n_runs)
     rates = np.empty(activities.N_COMPONENTS)

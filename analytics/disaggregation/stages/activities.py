@@ -54,6 +54,10 @@ KETTLE, HOB, MACHINE, DISHES, DRYER, TANK, REST = range(N_COMPONENTS)
 CLASS_OF = np.array((COOKING, COOKING, WASHING, WASHING, WASHING, BOILER, OTHERS))
 HOURS = np.array(RUN_HOURS) / np.array(RUN_HOURS).mean(axis=1)[:, None]
 N_ROUNDS = 3
+MINUTES_S = 300
+"""Intervals up to this length are looked at as many together as bytes make a word [s]."""
+TOGETHER = 8
+ALL_HIGH = 0x0101_0101_0101_0101
 _PER_KWH_SPREAD, _PER_H_SPREAD = 1.0 / np.array(RUN_KWH_SPREAD), 1.0 / np.array(RUN_H_SPREAD)
 _PEAKS = HOURS * (_PER_KWH_SPREAD * _PER_H_SPREAD)[:, None]
 
@@ -83,11 +87,50 @@ def set_rates(home: Any, rates: Any) -> None:
 
 @compiled
 def find_runs(
-    start_us: Any, duration_s: Any, residual_wh: Any, begin: Any, end: Any, first: Any, last: Any
+    start_us: Any, duration_s: Any, residual_wh: Any, cuts: Any, is_even: Any, first: Any, last: Any
 ) -> Any:
-    """Fill first and last interval of each run among the intervals `begin:end`; return how many there are."""
-    count, end_us, before_w = 0, np.int64(-(2**62)), 0.0
-    start_us, duration_s, residual_wh = start_us[begin:end], duration_s[begin:end], residual_wh[begin:end]
+    """Fill first and last interval of each run, day after day; return how many there are.
+
+    Parameters
+    ----------
+    start_us, duration_s, residual_wh : arrays of shape (n,)
+    cuts : ndarray of int64, shape (days + 1,)
+        First interval of each day, and the end of the last one's.
+    is_even : ndarray of bool, shape (days,)
+        Whether the intervals of a day are of one length and without a gap.
+    first, last : ndarray of int64, shape (n,)
+    """
+    count, d = np.int64(0), np.int64(0)
+    is_high = np.zeros(0, dtype=np.bool_)
+    while d < is_even.size:
+        low, high = cuts[d], cuts[d + 1]
+        d += 1
+        if is_even[d - 1] and duration_s[low] <= MINUTES_S:
+            if is_high.size <= high - low:
+                is_high = np.zeros((high - low) // TOGETHER * TOGETHER + TOGETHER, dtype=np.bool_)
+            step_s, day_wh = np.int64(duration_s[low]), residual_wh[low:high]
+            for i in range(day_wh.size):
+                is_high[i] = day_wh[i] * 3600.0 > RUN_POWER_W * step_s
+            is_high[day_wh.size :] = False
+            count = _add_runs_of_minutes(start_us, duration_s, is_high, low, count, first, last)
+            continue
+        while d < is_even.size and not (is_even[d] and duration_s[cuts[d]] <= MINUTES_S):
+            high = cuts[d + 1]
+            d += 1
+        count = _add_runs(start_us, duration_s, residual_wh, low, high, count, first, last)
+    return count
+
+
+@compiled
+def _add_runs(
+    start_us: Any, duration_s: Any, residual_wh: Any, low: Any, high: Any, count: Any, first: Any, last: Any
+) -> Any:
+    """Add the runs among the intervals `low:high`; return how many there are then."""
+    end_us, before_w = np.int64(-(2**62)), 0.0
+    if count > 0:
+        end_us = start_us[last[count - 1]] + np.int64(duration_s[last[count - 1]]) * 1_000_000
+        before_w = residual_wh[last[count - 1]] * 3600.0 / duration_s[last[count - 1]]
+    start_us, duration_s, residual_wh = start_us[low:high], duration_s[low:high], residual_wh[low:high]
     for i in range(residual_wh.size):
         if residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
             power_w = residual_wh[i] * 3600.0 / duration_s[i]
@@ -95,11 +138,45 @@ def find_runs(
             is_joined = is_near or duration_s[i] < RUN_COARSE_S
             before_w = power_w
             if count > 0 and is_joined and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
-                last[count - 1] = begin + i
+                last[count - 1] = low + i
             else:
-                first[count], last[count] = begin + i, begin + i
+                first[count], last[count] = low + i, low + i
                 count += 1
             end_us = start_us[i] + np.int64(duration_s[i]) * 1_000_000
+    return count
+
+
+@compiled
+def _add_runs_of_minutes(
+    start_us: Any, duration_s: Any, is_high: Any, low: Any, count: Any, first: Any, last: Any
+) -> Any:
+    """Add the runs of an even day of short intervals from `low` on; return how many there are then.
+
+    Parameters
+    ----------
+    is_high : ndarray of bool, shape (whole words,)
+        Of each interval of the day, and False after them.
+    """
+    words = is_high.view(np.int64)
+    is_running = False
+    for w in range(words.size):
+        if words[w] == (ALL_HIGH if is_running else 0):
+            continue
+        for i in range(low + TOGETHER * w, low + TOGETHER * (w + 1)):
+            if is_high[i - low] == is_running:
+                continue
+            is_running = not is_running
+            if not is_running:
+                last[count - 1] = i - 1
+                continue
+            is_new = count == 0
+            if not is_new:
+                before = last[count - 1]
+                end_us = start_us[before] + np.int64(duration_s[before]) * 1_000_000
+                is_new = start_us[i] - end_us > RUN_GAP_S * 1_000_000
+            if is_new:
+                first[count] = i
+                count += 1
     return count
 
 

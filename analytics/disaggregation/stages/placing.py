@@ -11,6 +11,10 @@ from analytics.disaggregation.stages.days import DAY_S, wall_second
 from analytics.disaggregation.stages.season import HOUR_US, sun_sine
 
 
+SEVERAL = 12
+"""From so many intervals an hour on they are filled together."""
+
+
 class Days(NamedTuple):
     """First interval of each day of one home and the end of the last one's, and whether a day's are even."""
 
@@ -82,6 +86,7 @@ def resolution(duration_s: Any, is_valid: Any, days: Any) -> Any:
 def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
     """Fill clock, warmth and darkness of each interval of a home within its days."""
     start_us = inputs.start_us[inputs.offsets[n] : inputs.offsets[n + 1]]
+    duration_s = inputs.duration_s[inputs.offsets[n] : inputs.offsets[n + 1]]
     edges_us = inputs.edges_us[inputs.edge_offsets[n] : inputs.edge_offsets[n + 1]]
     place, first_hour_us, n_hours = inputs.place[n], inputs.first_hour_us, inputs.celsius.shape[1]
     phi, lam = np.radians(inputs.latitude[place]), np.radians(inputs.longitude[place])
@@ -103,6 +108,24 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
         else:
             for i in range(day_us.size):
                 clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
+        if days.is_even[d] and SEVERAL * np.int64(duration_s[low]) * 1_000_000 <= HOUR_US:
+            step_us = np.int64(duration_s[low]) * 1_000_000
+            i = np.int64(0)
+            while i < day_us.size:
+                # The intervals up to the next hour are filled at once.
+                of = (day_us[i] - first_hour_us) // HOUR_US
+                left_us = first_hour_us + (of + 1) * HOUR_US - day_us[i]
+                stop = min(i + (left_us + step_us - 1) // step_us, day_us.size)
+                at = min(max(of, 0), n_hours - 1)
+                is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
+                from_s, of_hour_c = WAKING_FROM_H * 3600 if is_night else DAY_S, inputs.celsius[place, at]
+                hour_s, hour_c, is_hour_dark = clock_s[i:stop], warm_c[i:stop], dark[i:stop]
+                for k in range(hour_s.size):
+                    hour_c[k] = of_hour_c
+                for k in range(hour_s.size):
+                    is_hour_dark[k] = hour_s[k] >= from_s
+                i = stop
+            continue
         for i in range(day_us.size):
             if day_us[i] >= next_us:
                 passed = (day_us[i] - next_us) // HOUR_US + 1 if day_us[i] >= next_us + HOUR_US else 1

@@ -241,7 +241,8 @@ def test_runs_are_shared_out_among_what_is_owned():
     residual_wh[40:45] = 300.0  # 1.2 kW from 10:00 to 11:15
     first, last = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
     wall_s = start_us // 1_000_000
-    n_runs = activities.find_runs(start_us, duration_s, residual_wh, 0, 96, first, last)
+    cuts, is_even = np.array([0, 96]), np.array([True])
+    n_runs = activities.find_runs(start_us, duration_s, residual_wh, cuts, is_even, first, last)
     assert (n_runs, first[0], last[0]) == (1, 40, 44)
 
     def share(*keys):
@@ -339,3 +340,24 @@ def test_the_short_way_of_even_days_finds_the_same_statistics_bit_for_bit(step_s
         ]
         assert sums[0] == sums[1]
         assert rows[0].tolist() == rows[1].tolist()
+
+
+@pytest.mark.parametrize("step_s", [7, 60, 300])
+def test_the_short_way_of_minutes_finds_the_same_runs(step_s):
+    rng = np.random.default_rng(step_s)
+    n_day = 86_400 // step_s
+    n = 3 * n_day
+    start_us = np.arange(n, dtype=np.int64) * step_s * 1_000_000
+    duration_s, cuts = np.full(n, step_s, dtype=np.int32), np.arange(4) * n_day
+    for pause in (0.0, 0.02, 0.3, 1.0):
+        power_w = np.where(rng.random(n) < 0.5, 0.0, 300.0)
+        for i in np.flatnonzero(rng.random(n) >= pause):
+            power_w[i] = power_w[i - 1]
+        found = []
+        for is_even in ([True] * 3, [False, True, False], [False] * 3):
+            first, last = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+            n_runs = activities.find_runs(
+                start_us, duration_s, power_w * step_s / 3600, cuts, np.array(is_even), first, last
+            )
+            found.append((first[:n_runs].tolist(), last[:n_runs].tolist()))
+        assert found[0] == found[1] == found[2]
