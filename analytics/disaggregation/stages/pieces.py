@@ -158,7 +158,11 @@ def add_pieces(
     most = chosen.size + edges_us.size - 1
     table = room_for(table, count, most)
     day, weight_mwh = np.empty(most, dtype=np.int64), np.empty(most)
-    piece_start_us, piece_end_us, energy_mwh = table[START_US, count:], table[END_US, count:], table[ENERGY_MWH, count:]
+    piece_start_us, piece_end_us, energy_mwh = (
+        table[START_US, count:],
+        table[END_US, count:],
+        table[ENERGY_MWH, count:],
+    )
     n_pieces = cut(edges_us, start_us, end_us, energy_wh, chosen, piece_start_us, piece_end_us, day, weight_mwh)
     share_out(budget_mwh, is_held, day, weight_mwh, n_pieces, energy_mwh)
     kept = np.int64(0)

@@ -10,7 +10,6 @@ from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.days import DAY_S, wall_second
 from analytics.disaggregation.stages.season import HOUR_US, sun_sine
 
-
 SEVERAL = 12
 """From so many intervals an hour on they are filled together."""
 
@@ -109,22 +108,9 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
             for i in range(day_us.size):
                 clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
         if days.is_even[d] and SEVERAL * np.int64(duration_s[low]) * 1_000_000 <= HOUR_US:
+            sines = inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam
             step_us = np.int64(duration_s[low]) * 1_000_000
-            i = np.int64(0)
-            while i < day_us.size:
-                # The intervals up to the next hour are filled at once.
-                of = (day_us[i] - first_hour_us) // HOUR_US
-                left_us = first_hour_us + (of + 1) * HOUR_US - day_us[i]
-                stop = min(i + (left_us + step_us - 1) // step_us, day_us.size)
-                at = min(max(of, 0), n_hours - 1)
-                is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
-                from_s, of_hour_c = WAKING_FROM_H * 3600 if is_night else DAY_S, inputs.celsius[place, at]
-                hour_s, hour_c, is_hour_dark = clock_s[i:stop], warm_c[i:stop], dark[i:stop]
-                for k in range(hour_s.size):
-                    hour_c[k] = of_hour_c
-                for k in range(hour_s.size):
-                    is_hour_dark[k] = hour_s[k] >= from_s
-                i = stop
+            _place_hours(day_us, step_us, clock_s, first_hour_us, inputs.celsius[place], sines, warm_c, dark)
             continue
         for i in range(day_us.size):
             if day_us[i] >= next_us:
@@ -140,3 +126,30 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
                 dark_from_s = WAKING_FROM_H * 3600 if is_night else DAY_S
             warm_c[i] = warmth
             dark[i] = clock_s[i] >= dark_from_s
+
+
+@compiled
+def _place_hours(
+    day_us: Any, step_us: Any, clock_s: Any, first_hour_us: Any, celsius: Any, sines: Any, warm_c: Any, dark: Any
+) -> None:
+    """Fill warmth and darkness of an even day of short intervals, those of an hour at once.
+
+    Parameters
+    ----------
+    sines : tuple
+        What `sun_sine` takes after the hour.
+    """
+    i = np.int64(0)
+    while i < day_us.size:
+        hour = (day_us[i] - first_hour_us) // HOUR_US
+        left_us = first_hour_us + (hour + 1) * HOUR_US - day_us[i]
+        stop = min(i + (left_us + step_us - 1) // step_us, day_us.size)
+        at = min(max(hour, 0), celsius.size - 1)
+        is_night = sun_sine(at, sines[0], sines[1], sines[2], sines[3], sines[4]) < DARK_SINE
+        dark_from_s, warmth = WAKING_FROM_H * 3600 if is_night else DAY_S, celsius[at]
+        hour_s, hour_c, is_hour_dark = clock_s[i:stop], warm_c[i:stop], dark[i:stop]
+        for k in range(hour_s.size):
+            hour_c[k] = warmth
+        for k in range(hour_s.size):
+            is_hour_dark[k] = hour_s[k] >= dark_from_s
+        i = stop
