@@ -94,7 +94,7 @@ class Runs(NamedTuple):
 class Sides(NamedTuple):
     """Stretch of each run and what surrounds it, for it is asked for again; shapes (rows, 2) and (rows, 4).
 
-    The first rows are of the runs themselves, as many after them of the best stretch of each.
+    The first rows are of the runs themselves, as many after them of the best stretch of each that is no whole run.
     """
 
     stretch: npt.NDArray[np.int64]
@@ -117,18 +117,6 @@ def relative(home: Any, wh_per_s: Any, i: Any) -> Any:
 
 
 @compiled
-def is_high(home: Any, wh_per_s: Any, level: Any, i: Any) -> Any:
-    """Tell whether an interval is valid and at least at a relative level."""
-    return home.is_valid[i] and home.residual_wh[i] >= level * wh_per_s * home.duration_s[i]
-
-
-@compiled
-def band_of(home: Any, wh_per_s: Any, i: Any) -> Any:
-    """Return the slot of a high interval in `Habits.high_s`: local hour, 24 later from `TWICE` on."""
-    return home.wall_s[i] // 3600 + (24 if is_high(home, wh_per_s, TWICE, i) else 0)
-
-
-@compiled
 def follows(home: Any, i: Any) -> Any:
     """Tell whether an interval begins where the one before it ends."""
     return home.start_us[i] == home.start_us[i - 1] + 1_000_000 * np.int64(home.duration_s[i - 1])
@@ -147,14 +135,25 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
     start_us, duration_s, residual_wh = home.start_us, home.duration_s, home.residual_wh
     is_valid, wall_s = home.is_valid, home.wall_s
     first_of, end_of, high_s = runs.first, runs.end, habits.high_s
-    total_s, n_runs, is_open, dip = 0.0, 0, False, 0
+    n_runs, is_open, dip = 0, False, 0
     full_wh_per_s, twice_wh_per_s = FULL * wh_per_s, TWICE * wh_per_s
-    for i in range(duration_s.size):
-        if is_valid[i]:
-            total_s += duration_s[i]
+    valid_s, least_s = np.int64(0), np.int64(duration_s[0])
+    for k in range(duration_s.size):
+        valid_s += np.int64(is_valid[k]) * np.int64(duration_s[k])
+        least_s = min(least_s, np.int64(duration_s[k]))
+    least_wh = full_wh_per_s * least_s
+    i: Any = np.int64(0)
+    while i < duration_s.size:
+        if not is_open:
+            full = duration_s.size
+            for k in range(max(i, 0), duration_s.size):
+                if residual_wh[k] >= least_wh:
+                    full = k
+                    break
+            i = full
+            if i == duration_s.size:
+                break
         is_full = is_valid[i] and residual_wh[i] >= full_wh_per_s * duration_s[i]
-        if not (is_full or is_open):
-            continue
         if is_open and not (
             is_valid[i] and start_us[i] == start_us[i - 1] + 1_000_000 * np.int64(duration_s[i - 1])
         ):
@@ -173,7 +172,8 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
             dip += 1
             is_short = duration_s[i] <= DIP_S or residual_wh[i] >= DIP * wh_per_s * duration_s[i]
             is_open = is_short and dip == 1
-    return n_runs, total_s / 24.0
+        i += 1
+    return n_runs, valid_s / 24.0
 
 
 @compiled
@@ -197,28 +197,36 @@ def weigh_habits(habits: Any, hour_s: Any) -> None:
 
 
 @compiled
-def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any) -> Any:
+def find_candidates(
+    home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any, is_last: Any
+) -> Any:
     """Fill the candidates of the runs; return how many there are.
 
-    Likely ones are moved from the habits of other use to those of charging, for the next look.
+    But for the last look, likely ones are moved from the habits of other use to those of charging, for the next.
     """
     n_found = 0
+    residual_wh, duration_s, wall_s = home.residual_wh, home.duration_s, home.wall_s
     for run in range(n_runs):
         first, last = runs.first[run], runs.end[run]
         before, after, background, noise = _known_surroundings(home, wh_per_s, first, last, sides, run)
         low, high = min(before, after, background), min(max(before, after, background), MOST_BESIDE)
         first, end, score = _best_stretch(home, wh_per_s, low, high, noise, habits.high_log, first, last)
         if score > 0.0:
-            row = n_runs + run
+            row = run if first == runs.first[run] and end == last else n_runs + run
             before, after, background, _ = _known_surroundings(home, wh_per_s, first, end, sides, row)
             logit = _log_odds(home, wh_per_s, habits, first, end, score, before, after, background)
             found.first[n_found], found.end[n_found], found.logit[n_found] = first, end, logit
             found.row[n_found] = row
             n_found += 1
+            if is_last:
+                continue
             likely = 1.0 / (1.0 + np.exp(-logit))
             habits.starts[home.wall_s[first] // 3600] += likely
-            for i in range(first, end):
-                habits.high_s[band_of(home, wh_per_s, i)] -= likely * home.duration_s[i]
+            high_s, twice_wh_per_s = habits.high_s, TWICE * wh_per_s
+            run_wh, run_s, run_wall_s = residual_wh[first:end], duration_s[first:end], wall_s[first:end]
+            for i in range(run_wh.size):
+                band = run_wall_s[i] // 3600 + (24 if run_wh[i] >= twice_wh_per_s * run_s[i] else 0)
+                high_s[band] -= likely * run_s[i]
     return n_found
 
 
@@ -228,24 +236,25 @@ def _side(home: Any, wh_per_s: Any, at: Any, step: Any, skip_s: Any) -> Any:
 
     That is its sum, its sum of squares and its time, up to the first interval as high as the charger.
     """
+    start_us, duration_s, residual_wh, is_valid = home.start_us, home.duration_s, home.residual_wh, home.is_valid
     total, side_s, passed_s = 0.0, 0.0, 0.0
     low, square, low_s = 0.0, 0.0, 0.0
     is_low = True
     i = at
-    while 0 <= i < home.start_us.size and side_s < SIDE_S:
-        if abs(home.start_us[i] - home.start_us[at]) > REACH_S * 1_000_000:
+    while 0 <= i < start_us.size and side_s < SIDE_S:
+        if abs(start_us[i] - start_us[at]) > REACH_S * 1_000_000:
             break
-        if home.is_valid[i]:
-            x = relative(home, wh_per_s, i)
+        if is_valid[i]:
+            x = residual_wh[i] / (wh_per_s * duration_s[i])
             is_low = is_low and x < FULL
             if passed_s >= skip_s:
-                total += x * home.duration_s[i]
-                side_s += home.duration_s[i]
+                total += x * duration_s[i]
+                side_s += duration_s[i]
                 if is_low:
-                    low += x * home.duration_s[i]
-                    square += x * x * home.duration_s[i]
-                    low_s += home.duration_s[i]
-            passed_s += home.duration_s[i]
+                    low += x * duration_s[i]
+                    square += x * x * duration_s[i]
+                    low_s += duration_s[i]
+            passed_s += duration_s[i]
         i += step
     return (total / side_s if side_s > 0 else -1.0), low, square, low_s
 
@@ -292,16 +301,19 @@ def _best_stretch(
     score, begin = 0.0, first
     width = np.sqrt(noise * noise + MIN_NOISE * MIN_NOISE)
     peak_log = PEAK_LOG - np.log(width + 0.4 * (high - low))
-    for i in range(first, last):
-        u = relative(home, wh_per_s, i) - 1.0
+    twice_wh_per_s = TWICE * wh_per_s
+    run_wh, run_s, wall_s = home.residual_wh[first:last], home.duration_s[first:last], home.wall_s[first:last]
+    for i in range(run_wh.size):
+        u = run_wh[i] / (wh_per_s * run_s[i]) - 1.0
         deviation = max(low - u, u - high, 0.0) / width
         least_log = BESIDE_LOG if low - BELOW < u < high + ABOVE else NEVER_LOG
-        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band_of(home, wh_per_s, i)]
-        score += gain * min(home.duration_s[i] / ONCE_S, 1.0)
+        band = wall_s[i] // 3600 + (24 if run_wh[i] >= twice_wh_per_s * run_s[i] else 0)
+        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band]
+        score += gain * min(run_s[i] / ONCE_S, 1.0)
         if score <= 0.0:
-            score, begin = 0.0, i + 1
+            score, begin = 0.0, first + i + 1
         elif score > best:
-            best, best_first, best_end = score, begin, i + 1
+            best, best_first, best_end = score, begin, first + i + 1
     return best_first, best_end, best
 
 
@@ -339,10 +351,11 @@ def _log_odds(
 def _mean_of(home: Any, wh_per_s: Any, at: Any, stop: Any, step: Any) -> Any:
     """Return the mean relative power of the first hour from `at` towards `stop`."""
     wh, passed_s = 0.0, 0.0
+    residual_wh, duration_s = home.residual_wh, home.duration_s
     i = at
     while i != stop and passed_s < SIDE_S:
-        wh += home.residual_wh[i]
-        passed_s += home.duration_s[i]
+        wh += residual_wh[i]
+        passed_s += duration_s[i]
         i += step
     return wh / (wh_per_s * passed_s)
 
@@ -356,10 +369,11 @@ def _edges(home: Any, wh_per_s: Any, background: Any, first: Any, end: Any) -> A
         before = relative(home, wh_per_s, first - 2)
     rise = min(abs(at_first - before - 1.0), 1.0)
     fall = min(abs(at_last - background - 1.0), 1.0)
+    residual_wh, duration_s, is_valid = home.residual_wh, home.duration_s, home.is_valid
     i, passed_s = end + 1, 0.0
-    while i < home.start_us.size and passed_s < TAPER_S:
-        if home.is_valid[i]:
-            fall = min(fall, abs(at_last - relative(home, wh_per_s, i) - 1.0))
-        passed_s += home.duration_s[i]
+    while i < duration_s.size and passed_s < TAPER_S:
+        if is_valid[i]:
+            fall = min(fall, abs(at_last - residual_wh[i] / (wh_per_s * duration_s[i]) - 1.0))
+        passed_s += duration_s[i]
         i += 1
     return rise, fall
