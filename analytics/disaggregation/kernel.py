@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from analytics.disaggregation.classes import BOILER, COOKING, N_CLASSES, VEHICLE, WASHING
 from analytics.disaggregation.columns import N_COLUMNS
-from analytics.disaggregation.estimate import estimate, new_runs
+from analytics.disaggregation.estimate import estimate
+from analytics.disaggregation.home_month import new_activations
 from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
@@ -35,51 +36,24 @@ class Outputs(NamedTuple):
 
 
 @inlined
-def _add_cycles(
-    table: Any,
-    count: Any,
-    home: Any,
-    edges_us: Any,
-    parts_mwh: Any,
-    charges: Any,
-    n_charges: Any,
-    runs: Any,
-    n_runs: Any,
-) -> Any:
+def _add_cycles(table: Any, count: Any, home: Any, edges_us: Any, parts_mwh: Any, activations: Any) -> Any:
     """Add a home's cycles by class, then start; return the table and how many rows it has."""
-    chosen = new_runs(n_runs)
     for k in (BOILER, COOKING, VEHICLE, WASHING):
-        budget_mwh = parts_mwh[:, k].copy()
-        if k == VEHICLE:
+        first, last = activations.first[k], activations.last[k]
+        if last > first:
+            start_us, end_us = activations.start_us[first:last], activations.end_us[first:last]
+            energy_wh, budget_mwh = activations.energy_wh[first:last], parts_mwh[:, k].copy()
+            if k != VEHICLE:  # whose charges add up to their class
+                hold(budget_mwh, edges_us, start_us, end_us, energy_wh, last - first)
             table, count = add_pieces(
-                table,
-                count,
-                home,
-                k,
-                edges_us,
-                budget_mwh,
-                charges.start_us,
-                charges.end_us,
-                charges.energy_wh,
-                n_charges,
+                table, count, home, k, edges_us, budget_mwh, start_us, end_us, energy_wh, last - first
             )
-            continue
-        n_chosen = np.int64(0)
-        for run in range(n_runs):
-            if runs.appliance[run] == k:
-                chosen.start_us[n_chosen], chosen.end_us[n_chosen] = runs.start_us[run], runs.end_us[run]
-                chosen.energy_wh[n_chosen] = runs.energy_wh[run]
-                n_chosen += 1
-        hold(budget_mwh, edges_us, chosen.start_us, chosen.end_us, chosen.energy_wh, n_chosen)
-        table, count = add_pieces(
-            table, count, home, k, edges_us, budget_mwh, chosen.start_us, chosen.end_us, chosen.energy_wh, n_chosen
-        )
     return table, count
 
 
 @inlined
 def _disaggregate_home(
-    inputs: Any, home: Any, outputs: Any, work: Any, charges: Any, runs: Any, table: Any, count: Any
+    inputs: Any, home: Any, outputs: Any, work: Any, activations: Any, table: Any, count: Any
 ) -> Any:
     """Split one home's target days; return what is wrong with it and the table of cycles with its rows."""
     i, j = inputs.offsets[home], inputs.offsets[home + 1]
@@ -92,10 +66,11 @@ def _disaggregate_home(
         return fault, table, count
     total_uwh, valid_s = np.zeros(n_days, dtype=np.int64), np.zeros(n_days, dtype=np.int64)
     rows = np.zeros((n_days, N_COLUMNS), dtype=np.uint16)
-    days = Days(np.empty(n_days + 1, dtype=np.int64), np.empty(n_days, dtype=np.bool_))
-    measure_home(
-        start_us, duration_s, energy_uwh, is_valid, edges_us, total_uwh, valid_s, rows, days.cuts, days.is_even
+    cuts, is_even = np.empty(n_days + 1, dtype=np.int64), np.empty(n_days, dtype=np.bool_)
+    is_even_home = measure_home(
+        start_us, duration_s, energy_uwh, is_valid, edges_us, total_uwh, valid_s, rows, cuts, is_even
     )
+    days = Days(cuts, is_even, np.int64(duration_s[cuts[0]]) if is_even_home else np.int64(0))
     n_target = n_days - n_context
     first = inputs.target_offsets[home]
     last = first + n_target
@@ -109,7 +84,7 @@ def _disaggregate_home(
         expected_s += length_s
     day_wh = np.zeros((N_CLASSES, n_target))
     variance = np.zeros(N_CLASSES)
-    n_charges, n_runs = estimate(inputs, home, rows, share, days, day_wh, variance, work, charges, runs)
+    estimate(inputs, home, rows, share, days, day_wh, variance, work, activations)
     round_parts(total_uwh[n_context:], day_wh, outputs.total_mwh[first:last], outputs.parts_mwh[first:last])
     coverage = valid_s[n_context:].sum() / max(expected_s, 1)
     if inputs.homes[home, HAS_GENERATOR] > 0:
@@ -123,7 +98,7 @@ def _disaggregate_home(
         outputs.upper_mwh[home],
     )
     table, count = _add_cycles(
-        table, count, home, edges_us[n_context:], outputs.parts_mwh[first:last], charges, n_charges, runs, n_runs
+        table, count, home, edges_us[n_context:], outputs.parts_mwh[first:last], activations
     )
     return SOUND, table, count
 
@@ -137,9 +112,9 @@ def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     for home in range(first, last):
         longest = max(longest, inputs.offsets[home + 1] - inputs.offsets[home])
     # One home after the other uses the same memory: new pages would cost more than the work on them.
-    work, charges, runs = new_work(longest), new_runs(longest), new_runs(longest)
+    work, activations = new_work(longest), new_activations(longest)
     for home in range(first, last):
-        fault, table, count = _disaggregate_home(inputs, home, outputs, work, charges, runs, table, count)
+        fault, table, count = _disaggregate_home(inputs, home, outputs, work, activations, table, count)
         if fault != SOUND:
             return home, fault, table[:count]
     return -1, SOUND, table[:count]

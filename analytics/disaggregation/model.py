@@ -14,7 +14,7 @@ import numpy.typing as npt
 from analytics.climate import sun_elevation_deg
 from analytics.disaggregation.batch import CLASSES, Cycles, DisaggregationBatch, HomesBatch
 from analytics.disaggregation.columns import HISTORY_DAYS, N_COLUMNS
-from analytics.disaggregation.estimate import Inputs
+from analytics.disaggregation.home_month import Inputs
 from analytics.disaggregation.kernel import Outputs, disaggregate_homes
 from analytics.disaggregation.places import HOUR_US
 from analytics.disaggregation.stages.home import numbers_of
@@ -26,7 +26,7 @@ from analytics.kernels.compiling import is_compiled
 
 __all__ = ["MODEL_VERSION", "DisaggregationBatch", "HomesBatch", "disaggregate", "is_ready"]
 
-MODEL_VERSION = "2.0.0"
+MODEL_VERSION = "2.1.0"
 """Changes whenever the same input may give another output."""
 
 _SUN_AT = ((90.0, 0.0), (0.0, 0.0), (0.0, 90.0))

@@ -1,13 +1,11 @@
-"""Stages 5 and 6, boiler, washing and cooking: runs of high power, each shared out among what it may be.
+"""Stages 5 and 6, boiler, washing and cooking: each run of high power is shared out among what it may be.
 
-A run is a stretch of intervals above `RUN_POWER_W` after the stages before; coarse intervals whose powers differ
-are runs of their own. Its odds for each component k are
+The odds of a run (see `runs`) for each component k are
 
     rate_k N(log energy; m_k, s_k) N(log length; t_k, u_k) hours_k(start)
 
 where rates are those of the survey, moved towards the runs found (`RUN_DAYS_OF_PRIOR`), and a boiler's odds
-rise with the share of days that have a run at that hour. Shorter things than an interval show as one interval.
-What is owned decides which components there are.
+rise with the share of days that have a run at that hour. What is owned decides which components there are.
 
 Source: method, stages 5 and 6 (naive Bayes on start, length, energy; rates per person); numbers in `priors`.
 """
@@ -21,18 +19,13 @@ from analytics.disaggregation.priors import (
     BOILER_REGULAR,
     COOKING_KWH_PER_DAY,
     PEOPLE,
-    RUN_COARSE_S,
     RUN_DAYS_OF_PRIOR,
-    RUN_FLOOR_W,
-    RUN_GAP_S,
     RUN_H,
     RUN_H_SPREAD,
     RUN_HOURS,
     RUN_KWH,
     RUN_KWH_SPREAD,
     RUN_OTHERS_PER_DAY,
-    RUN_POWER_W,
-    RUN_STEP,
     WASHING_KWH_PER_DAY,
     WASHING_OWNED,
 )
@@ -47,15 +40,20 @@ from analytics.disaggregation.stages.home import (
     STOVES,
     WASHING_MACHINES,
 )
+from analytics.disaggregation.stages.runs import N_COMPONENTS
+from analytics.disaggregation.stages.series import exponential, logarithm
 from analytics.disaggregation.stages.survey import boiler_kwh, people_of
 
-N_COMPONENTS = len(RUN_KWH)
 KETTLE, HOB, MACHINE, DISHES, DRYER, TANK, REST = range(N_COMPONENTS)
 CLASS_OF = np.array((COOKING, COOKING, WASHING, WASHING, WASHING, BOILER, OTHERS))
 HOURS = np.array(RUN_HOURS) / np.array(RUN_HOURS).mean(axis=1)[:, None]
 N_ROUNDS = 3
+LEAST_ODDS = 1e-12
+"""No run is beyond everything that is owned."""
 _PER_KWH_SPREAD, _PER_H_SPREAD = 1.0 / np.array(RUN_KWH_SPREAD), 1.0 / np.array(RUN_H_SPREAD)
 _PEAKS = HOURS * (_PER_KWH_SPREAD * _PER_H_SPREAD)[:, None]
+_LOG_KWH = np.log(np.array(RUN_KWH))
+
 
 
 @compiled
@@ -82,152 +80,143 @@ def set_rates(home: Any, rates: Any) -> None:
 
 
 @compiled
-def find_runs(
-    start_us: Any, duration_s: Any, residual_wh: Any, begin: Any, end: Any, first: Any, last: Any
-) -> Any:
-    """Fill first and last interval of each run among the intervals `begin:end`; return how many there are."""
-    count, end_us, before_w = 0, np.int64(-(2**62)), 0.0
-    start_us, duration_s, residual_wh = start_us[begin:end], duration_s[begin:end], residual_wh[begin:end]
-    for i in range(residual_wh.size):
-        if residual_wh[i] * 3600.0 > RUN_POWER_W * duration_s[i]:
-            power_w = residual_wh[i] * 3600.0 / duration_s[i]
-            is_near = abs(power_w - before_w) <= RUN_STEP * max(power_w, before_w)
-            is_joined = is_near or duration_s[i] < RUN_COARSE_S
-            before_w = power_w
-            if count > 0 and is_joined and start_us[i] - end_us <= RUN_GAP_S * 1_000_000:
-                last[count - 1] = begin + i
-            else:
-                first[count], last[count] = begin + i, begin + i
-                count += 1
-            end_us = start_us[i] + np.int64(duration_s[i]) * 1_000_000
-    return count
+def weigh_runs(runs: Any, n_runs: Any, rates: Any) -> None:
+    """Fill each run's odds for each component but for their rates.
 
-
-@compiled
-def claim(residual_wh: Any, duration_s: Any) -> Any:
-    """Return what a run has of an interval's energy: what is above the floor [Wh]."""
-    return max(residual_wh - RUN_FLOOR_W * duration_s / 3600.0, 0.0)
-
-
-@compiled
-def describe_runs(
-    duration_s: Any,
-    residual_wh: Any,
-    first: Any,
-    last: Any,
-    n_runs: Any,
-    wall_s: Any,
-    energy_wh: Any,
-    odds: Any,
-    rates: Any,
-) -> None:
-    """Fill each run's energy and its odds for each component but for their rates, shape (runs, N_COMPONENTS).
-
-    A component with a rate of 0 is not owned and has no odds.
+    A component with a rate of 0 is not owned and has no odds, which are not filled.
     """
-    log_usual_kwh, log_usual_h = np.empty(N_COMPONENTS), np.empty(N_COMPONENTS)
-    of_longest = -1.0
+    log_kwh, log_h = np.empty(n_runs), np.empty(n_runs)
+    energy_wh, seconds = runs.energy_wh[:n_runs], runs.seconds[:n_runs]
     for run in range(n_runs):
-        energy, seconds, longest = 0.0, 0.0, 0.0
-        run_wh, run_s = residual_wh[first[run] : last[run] + 1], duration_s[first[run] : last[run] + 1]
-        for i in range(run_wh.size):
-            energy += claim(run_wh[i], run_s[i])
-            seconds += run_s[i]
-            longest = max(longest, float(run_s[i]))
-        energy_wh[run] = energy
-        hour = wall_s[first[run]] // 3600
-        log_kwh, log_h = np.log(energy / 1000.0), np.log(seconds / 3600.0)
-        if longest != of_longest:
-            of_longest = longest
-            for k in range(N_COMPONENTS):
-                # A run covers the intervals it touches, half an interval more than it lasts.
-                log_usual_kwh[k] = np.log(RUN_KWH[k])
-                log_usual_h[k] = np.log(RUN_H[k] + 0.5 * longest / 3600.0)
+        log_kwh[run] = logarithm(energy_wh[run] * 0.001)
+    for run in range(n_runs):
+        log_h[run] = logarithm(seconds[run] / 3600.0)
+    low = np.int64(0)
+    while low < n_runs:
+        high = low + 1
+        while high < n_runs and runs.longest_s[high] == runs.longest_s[low]:
+            high += 1
         for k in range(N_COMPONENTS):
-            if rates[k] == 0:
-                odds[run, k] = 0.0
-                continue
-            e = (log_kwh - log_usual_kwh[k]) * _PER_KWH_SPREAD[k]
-            t = (log_h - log_usual_h[k]) * _PER_H_SPREAD[k]
-            odds[run, k] = _PEAKS[k, hour] * np.exp(-0.5 * (e * e + t * t)) + 1e-12
+            if rates[k] > 0:
+                # A run covers the intervals it touches, half an interval more than it lasts.
+                usual_log_h = np.log(RUN_H[k] + 0.5 * runs.longest_s[low] / 3600.0)
+                weigh(
+                    log_kwh[low:high],
+                    log_h[low:high],
+                    runs.hour[low:high],
+                    k,
+                    usual_log_h,
+                    runs.odds[k, low:high],
+                )
+        low = high
 
 
 @compiled
-def favour_regular(first: Any, n_runs: Any, wall_s: Any, days: Any, odds: Any) -> None:
+def weigh(log_kwh: Any, log_h: Any, hour: Any, k: Any, usual_log_h: Any, odds: Any) -> None:
+    """Fill the odds of some runs for one component."""
+    usual_log_kwh, per_kwh, per_h = _LOG_KWH[k], _PER_KWH_SPREAD[k], _PER_H_SPREAD[k]
+    for run in range(odds.size):
+        e, t = (log_kwh[run] - usual_log_kwh) * per_kwh, (log_h[run] - usual_log_h) * per_h
+        odds[run] = exponential(-0.5 * (e * e + t * t))
+    peaks = _PEAKS[k]
+    for run in range(odds.size):
+        odds[run] = peaks[hour[run]] * odds[run] + LEAST_ODDS
+
+
+@compiled
+def favour_regular(runs: Any, n_runs: Any, days: Any) -> None:
     """Raise the boiler's odds of runs that begin within an hour that has one on most days."""
-    starts = np.zeros(24)
+    starts = np.zeros(24, dtype=np.int64)
     for run in range(n_runs):
-        starts[wall_s[first[run]] // 3600] += 1.0
-    mean = starts.sum() / 24.0 / days
+        starts[runs.hour[run]] += 1
+    mean = n_runs / 24.0 / days
+    favour = np.empty(24)
+    for hour in range(24):
+        often = min(starts[hour] / days, 1.0)
+        favour[hour] = 1.0 + (BOILER_REGULAR - 1.0) * max(often - mean, 0.0)
     for run in range(n_runs):
-        often = min(starts[wall_s[first[run]] // 3600] / days, 1.0)
-        odds[run, TANK] *= 1.0 + (BOILER_REGULAR - 1.0) * max(often - mean, 0.0)
+        runs.odds[TANK, run] *= favour[runs.hour[run]]
 
 
 @compiled
-def share_runs(
-    odds: Any, energy_wh: Any, n_runs: Any, days: Any, rates: Any, class_wh: Any, class_variance: Any
-) -> None:
-    """Turn odds into shares, rates being moved towards what is found; fill energy and variance per class."""
+def dot(a: Any, b: Any) -> Any:
+    """Return the sum of products of two arrays of one length, in eight sums that do not wait for each other."""
+    sum0 = sum1 = sum2 = sum3 = sum4 = sum5 = sum6 = sum7 = 0.0
+    eights = a.size // 8
+    for eight in range(eights):
+        x, y = a[8 * eight : 8 * eight + 8], b[8 * eight : 8 * eight + 8]
+        sum0 += x[0] * y[0]
+        sum1 += x[1] * y[1]
+        sum2 += x[2] * y[2]
+        sum3 += x[3] * y[3]
+        sum4 += x[4] * y[4]
+        sum5 += x[5] * y[5]
+        sum6 += x[6] * y[6]
+        sum7 += x[7] * y[7]
+    x, y = a[8 * eights :], b[8 * eights :]
+    for i in range(x.size):
+        sum0 += x[i] * y[i]
+    return ((sum0 + sum1) + (sum2 + sum3)) + ((sum4 + sum5) + (sum6 + sum7))
+
+
+@compiled
+def share_runs(runs: Any, n_runs: Any, days: Any, rates: Any, class_wh: Any, class_variance: Any) -> None:
+    """Turn odds into shares, rates being moved towards what is found; fill energy and variance per class.
+
+    Those of components that are not owned are 0.
+    """
     usual = rates.copy()
-    count = np.zeros(N_COMPONENTS)
+    whole, energy_wh = np.empty(n_runs), runs.energy_wh[:n_runs]
     for turn in range(N_ROUNDS):
-        count[:] = 0.0
+        whole[:] = 0.0
+        for k in range(N_COMPONENTS):
+            odds, rate = runs.odds[k, :n_runs], rates[k]
+            if rate > 0:
+                for run in range(n_runs):
+                    whole[run] += rate * odds[run]
         for run in range(n_runs):
-            whole = 0.0
-            for k in range(N_COMPONENTS):
-                whole += rates[k] * odds[run, k]
-            per_whole = 1.0 / whole
-            for k in range(N_COMPONENTS):
-                share = rates[k] * odds[run, k] * per_whole
-                count[k] += share
-                if turn == N_ROUNDS - 1:
-                    odds[run, k] = share
+            whole[run] = 1.0 / whole[run]
         if turn < N_ROUNDS - 1:
             for k in range(N_COMPONENTS):
                 if usual[k] > 0:
-                    rates[k] = (usual[k] * RUN_DAYS_OF_PRIOR + count[k]) / (RUN_DAYS_OF_PRIOR + days)
+                    count = rates[k] * dot(runs.odds[k, :n_runs], whole)
+                    rates[k] = (usual[k] * RUN_DAYS_OF_PRIOR + count) / (RUN_DAYS_OF_PRIOR + days)
     class_wh[:] = 0.0
     class_variance[:] = 0.0
-    for run in range(n_runs):
-        for k in range(N_COMPONENTS):
-            share, energy = odds[run, k], energy_wh[run]
-            class_wh[CLASS_OF[k]] += share * energy
-            class_variance[CLASS_OF[k]] += share * (1.0 - share) * energy * energy
+    for k in range(N_COMPONENTS):
+        odds, rate = runs.odds[k, :n_runs], rates[k]
+        if rate > 0:
+            for run in range(n_runs):
+                odds[run] = rate * odds[run] * whole[run]
+            class_wh[CLASS_OF[k]] += dot(odds, energy_wh)
+            class_variance[CLASS_OF[k]] += spread_of(odds, energy_wh)
+        else:
+            odds[:] = 0.0
 
 
 @compiled
-def add_classes(
-    duration_s: Any, residual_wh: Any, cuts: Any, first: Any, last: Any, n_runs: Any, odds: Any, day_wh: Any
-) -> None:
-    """Add each run's energy to the days of its classes, and take it out of the residual.
+def spread_of(share: Any, energy_wh: Any) -> Any:
+    """Return the sum of the runs' variances for one component, `p (1 - p) e²` each [Wh²]; see `dot`."""
+    sum0 = sum1 = sum2 = sum3 = 0.0
+    fours = share.size // 4
+    for four in range(fours):
+        p, e = share[4 * four : 4 * four + 4], energy_wh[4 * four : 4 * four + 4]
+        sum0 += p[0] * (1.0 - p[0]) * (e[0] * e[0])
+        sum1 += p[1] * (1.0 - p[1]) * (e[1] * e[1])
+        sum2 += p[2] * (1.0 - p[2]) * (e[2] * e[2])
+        sum3 += p[3] * (1.0 - p[3]) * (e[3] * e[3])
+    p, e = share[4 * fours :], energy_wh[4 * fours :]
+    for i in range(p.size):
+        sum0 += p[i] * (1.0 - p[i]) * (e[i] * e[i])
+    return (sum0 + sum1) + (sum2 + sum3)
 
-    Parameters
-    ----------
-    cuts : ndarray of int64, shape (target days + 1,)
-        First interval of each day, and the end of the last one's.
-    """
-    share = np.empty(N_COMPONENTS)
-    d = 0
+
+@compiled
+def add_up_classes(runs: Any, n_runs: Any) -> None:
+    """Add up the shares of each class: cooking's are then those of `KETTLE`, washing's of `MACHINE`, boiler's of `TANK`."""
+    kettle, hob = runs.odds[KETTLE, :n_runs], runs.odds[HOB, :n_runs]
+    machine, dishes, dryer = runs.odds[MACHINE, :n_runs], runs.odds[DISHES, :n_runs], runs.odds[DRYER, :n_runs]
     for run in range(n_runs):
-        for k in range(N_COMPONENTS):
-            share[k] = odds[run, k] if CLASS_OF[k] != OTHERS else 0.0
-        claimed = min(share.sum(), 1.0)
-        i = first[run]
-        while i <= last[run]:
-            while cuts[d + 1] <= i:
-                d += 1
-            stop = min(last[run] + 1, cuts[d + 1])
-            cooking, washing, boiler = day_wh[COOKING, d], day_wh[WASHING, d], day_wh[BOILER, d]
-            run_wh, run_s = residual_wh[i:stop], duration_s[i:stop]
-            for j in range(run_wh.size):
-                energy = claim(run_wh[j], run_s[j])
-                cooking += share[KETTLE] * energy
-                cooking += share[HOB] * energy
-                washing += share[MACHINE] * energy
-                washing += share[DISHES] * energy
-                washing += share[DRYER] * energy
-                boiler += share[TANK] * energy
-                run_wh[j] = max(run_wh[j] - claimed * energy, 0.0)
-            day_wh[COOKING, d], day_wh[WASHING, d], day_wh[BOILER, d] = cooking, washing, boiler
-            i = stop
+        kettle[run] += hob[run]
+    for run in range(n_runs):
+        machine[run] += dishes[run] + dryer[run]

@@ -38,17 +38,21 @@ SOUND, NOT_IN_ORDER, NO_LENGTH, NEGATIVE = 0, 1, 2, 3
 @compiled
 def fault_of(start_us: Any, duration_s: Any, energy_uwh: Any) -> Any:
     """Return what is wrong with a home's intervals, `SOUND` if nothing."""
-    negative, empty, unordered = 0, 0, 0
-    for i in range(start_us.size):
-        empty += int(duration_s[i] <= 0)
-        negative += int(energy_uwh[i] < 0)
-    for i in range(1, start_us.size):
-        unordered += int(start_us[i] <= start_us[i - 1])
-    if unordered:
+    if start_us.size == 0:
+        return SOUND
+    # Arrays from their second place on, and one array a loop: several intervals at once.
+    after_us, rise_us, negative_uwh, shortest_s = start_us[1:], np.int64(0), np.int64(0), duration_s[0]
+    for i in range(after_us.size):
+        rise_us |= after_us[i] - start_us[i] - 1  # negative where there is no rise
+    for i in range(duration_s.size):
+        shortest_s = min(shortest_s, duration_s[i])
+    for i in range(energy_uwh.size):
+        negative_uwh |= energy_uwh[i]
+    if rise_us < 0:
         return NOT_IN_ORDER
-    if empty:
+    if shortest_s <= 0:
         return NO_LENGTH
-    return NEGATIVE if negative else SOUND
+    return NEGATIVE if negative_uwh < 0 else SOUND
 
 
 @compiled
@@ -75,40 +79,22 @@ def part_edge(part: Any, length_s: Any) -> Any:
 
 @compiled
 def is_even(start_us: Any, duration_s: Any, is_valid: Any) -> Any:
-    """Tell whether a day's intervals are all valid, of one length and without a gap."""
-    step_us = np.int64(duration_s[0]) * 1_000_000
-    odd = int(not is_valid[0])
-    for i in range(1, start_us.size):
-        odd += int(not is_valid[i] or duration_s[i] != duration_s[0] or start_us[i] - start_us[i - 1] != step_us)
-    return odd == 0
+    """Tell whether some intervals, of a day or of a month, are all valid, of one length and without a gap."""
+    step_us, after_us, gap_us = np.int64(duration_s[0]) * 1_000_000, start_us[1:], np.int64(0)
+    shortest_s = longest_s = duration_s[0]
+    for i in range(after_us.size):
+        gap_us |= (after_us[i] - start_us[i]) ^ step_us
+    for i in range(duration_s.size):
+        shortest_s, longest_s = min(shortest_s, duration_s[i]), max(longest_s, duration_s[i])
+    valid, all_valid = is_valid.view(np.uint8), np.uint8(1)
+    for i in range(valid.size):
+        all_valid &= valid[i]
+    return gap_us == 0 and shortest_s == longest_s and all_valid == 1
 
 
 @compiled
-def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any, is_even_day: Any) -> Any:
+def quiet_power(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
     """Return the least mean power over two measured hours of a day's intervals, infinite without any [W]."""
-    if start_us.size == 0:
-        return np.inf
-    if is_even_day:
-        step_s = np.int64(duration_s[0])
-        width = (QUIET_S + step_s - 1) // step_s
-        if width > start_us.size:
-            return np.inf
-        energy = np.int64(0)
-        for i in range(width):
-            energy += energy_uwh[i]
-        least = energy
-        # Arrays from their first place on spare the check for places counted from the end.
-        added_uwh = energy_uwh[width:]
-        for i in range(added_uwh.size):
-            energy += added_uwh[i] - energy_uwh[i]
-            least = min(least, energy)
-        return least * 0.0036 / (width * step_s)
-    return quiet_power_of_odd(start_us, duration_s, energy_uwh, is_valid)
-
-
-@compiled
-def quiet_power_of_odd(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid: Any) -> Any:
-    """Return the same of intervals with gaps or of several lengths [W]."""
     least_w = np.inf
     first, energy, valid_s = 0, 0, 0
     for i in range(start_us.size):
@@ -124,20 +110,6 @@ def quiet_power_of_odd(start_us: Any, duration_s: Any, energy_uwh: Any, is_valid
         if end_us - start_us[first] >= QUIET_S * 1_000_000 and valid_s >= QUIET_VALID * QUIET_S:
             least_w = min(least_w, energy * 0.0036 / valid_s)
     return least_w
-
-
-@compiled
-def measure_even_part(step_s: Any, energy_uwh: Any, first: Any, last: Any) -> Any:
-    """Return the same as `measure_part` of valid intervals of one length: their powers rise with their energies."""
-    if last <= first:
-        return np.int64(0), np.int64(0), np.int64(0), np.inf, 0.0
-    part_uwh = energy_uwh[first:last]
-    total, low, high = np.int64(0), part_uwh[0], part_uwh[0]
-    for i in range(part_uwh.size):
-        total += part_uwh[i]
-        low = min(low, part_uwh[i])
-        high = max(high, part_uwh[i])
-    return total, total, (last - first) * step_s, low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
 
 
 @compiled
@@ -157,6 +129,88 @@ def measure_part(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, la
 
 
 @compiled
+def note_part(row: Any, part: Any, valid_uwh: Any, part_s: Any) -> None:
+    """Note mean power and measured share of a part of the day."""
+    if part_s > 0:
+        row[PART0_POWER_W + part] = steps_of(valid_uwh * 0.0036 / part_s, STEPS[PART0_POWER_W])
+        row[PART0_VALID_SHARE + part] = steps_of(min(part_s / PART_S, 1.0), STEPS[PART0_VALID_SHARE])
+
+
+@compiled
+def note_powers(
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    is_even_day: Any,
+    day_us: Any,
+    length_s: Any,
+    least_w: Any,
+    quiet_w: Any,
+    most_w: Any,
+    row: Any,
+) -> None:
+    """Note the powers of a day that was measured, and look for its longest flat block of high power."""
+    row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
+    row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
+    row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
+    if most_w - least_w >= MIN_RISE_W:
+        level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
+        if plateau_s > 0:
+            wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
+            row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
+            row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
+            row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
+
+
+@compiled
+def measure_even_day(
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    day_us: Any,
+    length_s: Any,
+    sums_uwh: Any,
+    row: Any,
+) -> Any:
+    """Do the same as `measure_day` for valid intervals of one length without a gap, in sums of whole numbers.
+
+    Their powers rise with their energies, and any stretch of them is a difference of two sums.
+    """
+    n: Any = np.int64(start_us.size)
+    step_s: Any = np.int64(duration_s[0])
+    total, after_uwh = np.int64(0), sums_uwh[1 : n + 1]
+    low, high = energy_uwh[0], energy_uwh[0]
+    sums_uwh[0] = 0
+    for i in range(energy_uwh.size):
+        total += energy_uwh[i]
+        after_uwh[i] = total
+    for i in range(energy_uwh.size):
+        low, high = min(low, energy_uwh[i]), max(high, energy_uwh[i])
+    first, step_us = np.int64(0), step_s * 1_000_000
+    for part in range(4):
+        last = n
+        if part < 3:
+            edge_us = day_us + part_edge(part + 1, length_s) * 1_000_000
+            last = min(max((edge_us - start_us[0] + step_us - 1) // step_us, first), n)
+        note_part(row, part, sums_uwh[last] - sums_uwh[first], (last - first) * step_s)
+        first = last
+    quiet_w, width = np.inf, (QUIET_S + step_s - 1) // step_s
+    if width <= n:
+        ends_uwh = sums_uwh[width : n + 1]
+        quiet = total
+        for i in range(ends_uwh.size):
+            quiet = min(quiet, ends_uwh[i] - sums_uwh[i])
+        quiet_w = quiet * 0.0036 / (width * step_s)
+    least_w, most_w = low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
+    note_powers(
+        start_us, duration_s, energy_uwh, is_valid, True, day_us, length_s, least_w, quiet_w, most_w, row
+    )
+    return total, min(n * step_s, length_s)
+
+
+@compiled
 def measure_day(
     start_us: Any,
     duration_s: Any,
@@ -165,6 +219,7 @@ def measure_day(
     is_even_day: Any,
     day_us: Any,
     length_s: Any,
+    sums_uwh: Any,
     row: Any,
 ) -> Any:
     """Fill a day's row of statistics; return its energy [µWh] and validly measured time [s].
@@ -177,44 +232,32 @@ def measure_day(
         From `is_even`.
     day_us, length_s : int
         Start and length of the day.
+    sums_uwh : ndarray of int64, shape (intervals + 1 or more,)
+        Room to work.
     row : ndarray of uint16, shape (N_COLUMNS,)
     """
     row[:] = 0
-    total, valid_s, first = np.int64(0), np.int64(0), 0
-    last: Any
+    if is_even_day:
+        return measure_even_day(
+            start_us, duration_s, energy_uwh, is_valid, day_us, length_s, sums_uwh, row
+        )
+    total, valid_s, first = np.int64(0), np.int64(0), np.int64(0)
     least_w, most_w = np.inf, 0.0
-    step_s: Any = np.int64(duration_s[0]) if is_even_day else np.int64(1)
     for part in range(4):
-        last = np.int64(start_us.size)
-        edge_us = day_us + part_edge(part + 1, length_s) * 1_000_000
-        if is_even_day:
-            if part < 3:
-                step_us = step_s * 1_000_000
-                last = min(max((edge_us - start_us[0] + step_us - 1) // step_us, 0), last)
-            energy, valid, part_s, low_w, high_w = measure_even_part(step_s, energy_uwh, first, last)
-        else:
-            if part < 3:
-                last = np.searchsorted(start_us, edge_us)
-            energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
+        last: Any = np.int64(start_us.size)
+        if part < 3:
+            last = np.searchsorted(start_us, day_us + part_edge(part + 1, length_s) * 1_000_000)
+        energy, valid, part_s, low_w, high_w = measure_part(duration_s, energy_uwh, is_valid, first, last)
         first = max(first, last)
         total += energy
         valid_s += part_s
         least_w, most_w = min(least_w, low_w), max(most_w, high_w)
-        if part_s > 0:
-            row[PART0_POWER_W + part] = steps_of(valid * 0.0036 / part_s, STEPS[PART0_POWER_W])
-            row[PART0_VALID_SHARE + part] = steps_of(min(part_s / PART_S, 1.0), STEPS[PART0_VALID_SHARE])
+        note_part(row, part, valid, part_s)
     if valid_s > 0:
-        row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
-        row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
-        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid, is_even_day)
-        row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
-        if most_w - least_w >= MIN_RISE_W:
-            level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
-            if plateau_s > 0:
-                wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
-                row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
-                row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
-                row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
+        quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
+        note_powers(
+            start_us, duration_s, energy_uwh, is_valid, False, day_us, length_s, least_w, quiet_w, most_w, row
+        )
     return total, min(valid_s, length_s)
 
 
@@ -254,15 +297,25 @@ def measure_home(
         Filled with the first interval of each day and the end of the last one's.
     is_even_day : ndarray of bool, shape (days,)
         Filled: see `is_even`; a day without intervals is not.
+
+    Returns
+    -------
+    is_even_home : bool
+        Whether the intervals of all days together are.
     """
     i = np.searchsorted(start_us, edges_us[0])
+    end = np.searchsorted(start_us, edges_us[-1])
+    is_even_home = end > i and is_even(start_us[i:end], duration_s[i:end], is_valid[i:end])
+    sums_uwh = np.empty(end - i + 1, dtype=np.int64)
     cuts[0] = i
     for day in range(edges_us.size - 1):
         stop = i
         stop += count_before(start_us, duration_s, i, edges_us[day + 1])
         length_s = (edges_us[day + 1] - edges_us[day]) // 1_000_000
         cuts[day + 1] = stop
-        is_even_day[day] = stop > i and is_even(start_us[i:stop], duration_s[i:stop], is_valid[i:stop])
+        is_even_day[day] = stop > i and (
+            is_even_home or is_even(start_us[i:stop], duration_s[i:stop], is_valid[i:stop])
+        )
         total_uwh[day], valid_s[day] = measure_day(
             start_us[i:stop],
             duration_s[i:stop],
@@ -271,9 +324,11 @@ def measure_home(
             is_even_day[day],
             edges_us[day],
             length_s,
+            sums_uwh,
             rows[day],
         )
         i = stop
+    return is_even_home
 
 
 @compiled

@@ -22,7 +22,7 @@ from analytics.disaggregation.priors import (
     STANDBY_REFERENCE_DAYS,
 )
 from analytics.disaggregation.stages import compiled
-from analytics.disaggregation.stages.standby import median_of, teaches
+from analytics.disaggregation.stages.standby import double_median_of, teaches
 from analytics.disaggregation.stages.survey import fridge_kwh
 
 
@@ -44,15 +44,17 @@ def fridge_power(home: Any, rows: Any, celsius: Any, share: Any) -> Any:
     if usual_w <= 0:
         return 0.0, 0.0
     variance = (FRIDGE_PRIOR_DOUBT * usual_w) ** 2
-    scratch = np.empty(STANDBY_REFERENCE_DAYS)
-    size = 0
-    for d in range(max(rows.shape[0] - STANDBY_REFERENCE_DAYS, 0), rows.shape[0]):
-        if teaches(rows[d]):
-            scratch[size] = rows[d, QUIET_W] * STEPS[QUIET_W] - rows[d, MINIMUM_W] * STEPS[MINIMUM_W]
-            size += 1
-    if size == 0 or share >= 0.6:
+    if share >= 0.6:
         return usual_w, variance
-    seen_w = max(median_of(scratch, size), 0.0) / (FRIDGE_SEEN * (1.0 - share))
+    scratch = np.empty(STANDBY_REFERENCE_DAYS + 1, dtype=np.int32)
+    size = np.int64(0)
+    for d in range(max(rows.shape[0] - STANDBY_REFERENCE_DAYS, 0), rows.shape[0]):
+        # Both are in the same steps.
+        scratch[size] = max(np.int32(rows[d, QUIET_W]) - np.int32(rows[d, MINIMUM_W]), 0)
+        size += np.int64(teaches(rows[d]))
+    if size == 0:
+        return usual_w, variance
+    seen_w = 0.5 * double_median_of(scratch, size) * STEPS[QUIET_W] / (FRIDGE_SEEN * (1.0 - share))
     # What is seen of a coarse interval is little, and its error grows as it is scaled up.
     doubt = (FRIDGE_SEEN_DOUBT * max(seen_w, 0.5 * usual_w) / (1.0 - share)) ** 2
     whole = variance + doubt

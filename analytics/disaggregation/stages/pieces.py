@@ -35,6 +35,15 @@ def is_touched(day_us: Any, next_us: Any, start_us: Any, end_us: Any, n_runs: An
 
 
 @compiled
+def day_of(edges_us: Any, from_day: Any, at_us: Any) -> Any:
+    """Return the day of an instant, looked for from a day on that is not after it; the first one if it is before."""
+    d = from_day
+    while d + 1 < edges_us.size and edges_us[d + 1] <= at_us:
+        d += 1
+    return d
+
+
+@compiled
 def cut(
     edges_us: Any, start_us: Any, end_us: Any, energy_wh: Any, n_runs: Any, piece_us: Any, weight_mwh: Any
 ) -> Any:
@@ -42,16 +51,18 @@ def cut(
 
     Parameters
     ----------
-    piece_us : ndarray of int64, shape (pieces, 3)
+    piece_us : ndarray of int64, shape (3, pieces)
     weight_mwh : ndarray of float64, shape (pieces,), [mWh]
     """
-    n_days, n_pieces = edges_us.size - 1, 0
+    n_days, n_pieces, first_day = edges_us.size - 1, np.int64(0), np.int64(0)
+    day, low_us, high_us = piece_us[0], piece_us[1], piece_us[2]
     for run in range(n_runs):
-        d = max(np.searchsorted(edges_us, start_us[run], side="right") - 1, 0)
+        first_day = day_of(edges_us, first_day, start_us[run])
+        d = first_day
         while d < n_days and edges_us[d] < end_us[run] and n_pieces < weight_mwh.size:
             low, high = max(start_us[run], edges_us[d]), min(end_us[run], edges_us[d + 1])
             if high > low:
-                piece_us[n_pieces, 0], piece_us[n_pieces, 1], piece_us[n_pieces, 2] = d, low, high
+                day[n_pieces], low_us[n_pieces], high_us[n_pieces] = d, low, high
                 weight_mwh[n_pieces] = 1000.0 * energy_wh[run] * ((high - low) / (end_us[run] - start_us[run]))
                 n_pieces += 1
             d += 1
@@ -70,8 +81,10 @@ def share_out(budget_mwh: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_
         The weights are overwritten.
     """
     scale = np.zeros(budget_mwh.size)
+    is_rising = True
     for piece in range(n_pieces):
         scale[day[piece]] += weight_mwh[piece]
+        is_rising = is_rising and day[piece] >= day[max(piece - 1, 0)]
     for d in range(scale.size):
         scale[d] = budget_mwh[d] / scale[d] if scale[d] > 0 else 0.0
     for piece in range(n_pieces):
@@ -79,54 +92,45 @@ def share_out(budget_mwh: Any, day: Any, weight_mwh: Any, n_pieces: Any, energy_
         energy_mwh[piece] = min(np.int64(exact_mwh), budget_mwh[day[piece]])
         weight_mwh[piece] = exact_mwh - energy_mwh[piece]
         budget_mwh[day[piece]] -= energy_mwh[piece]
-    is_rising = True
-    for piece in range(1, n_pieces):
-        is_rising = is_rising and day[piece] >= day[piece - 1]
-    for _ in range(n_pieces):
-        is_left = False
-        for piece in range(n_pieces):
-            d = day[piece]
-            if budget_mwh[d] > 0:
-                is_left = True
-                if is_largest(piece, day, weight_mwh, n_pieces, is_rising):
-                    energy_mwh[piece] += 1
-                    weight_mwh[piece] -= 1.0
-                    budget_mwh[d] -= 1
-        if not is_left:
-            break
-    # A float resolves less than one mWh of more than 9 TWh: what is then still left goes to the first piece.
-    for piece in range(n_pieces):
-        energy_mwh[piece] += budget_mwh[day[piece]]
-        budget_mwh[day[piece]] = 0
+    first = np.int64(0)
+    while first < n_pieces:
+        end = first + 1
+        # Where the days rise, the pieces of a day are neighbours; else each is looked for among all.
+        while is_rising and end < n_pieces and day[end] == day[first]:
+            end += 1
+        d = day[first]
+        if is_rising:
+            give_rest(budget_mwh, d, day, weight_mwh, first, end, energy_mwh)
+        else:
+            give_rest(budget_mwh, d, day, weight_mwh, np.int64(0), n_pieces, energy_mwh)
+        # A float resolves less than one mWh of more than 9 TWh: what is then still left goes to the first piece.
+        energy_mwh[first] += budget_mwh[d]
+        budget_mwh[d] = 0
+        first = end
 
 
 @compiled
-def is_largest(piece: Any, day: Any, weight_mwh: Any, n_pieces: Any, is_rising: Any) -> Any:
-    """Tell whether no other piece of its day has a larger remainder; of equals the first has it.
-
-    Where the days rise, those of a day are neighbours.
-    """
-    first, end = np.int64(0), n_pieces
-    if is_rising:
-        first, end = piece, piece + 1
-        while first > 0 and day[first - 1] == day[piece]:
-            first -= 1
-        while end < n_pieces and day[end] == day[piece]:
-            end += 1
-    larger = 0
-    for other in range(first, end):
-        if day[other] == day[piece]:
-            is_before = other < piece and weight_mwh[other] == weight_mwh[piece]
-            larger += int(weight_mwh[other] > weight_mwh[piece] or is_before)
-    return larger == 0
+def give_rest(budget_mwh: Any, d: Any, day: Any, weight_mwh: Any, first: Any, end: Any, energy_mwh: Any) -> None:
+    """Give what is left of a day's budget by single mWh to its pieces among some; of equal remainders the first."""
+    for _ in range(first, end):
+        if budget_mwh[d] <= 0:
+            break
+        largest, remainder = first, -np.inf
+        for piece in range(first, end):
+            if day[piece] == d and weight_mwh[piece] > remainder:
+                largest, remainder = piece, weight_mwh[piece]
+        energy_mwh[largest] += 1
+        weight_mwh[largest] -= 1.0
+        budget_mwh[d] -= 1
 
 
 @compiled
 def hold(budget_mwh: Any, edges_us: Any, start_us: Any, end_us: Any, energy_wh: Any, n_runs: Any) -> None:
-    """Hold each day's budget to what its runs were found to take."""
-    found_mwh = np.zeros(budget_mwh.size)
+    """Hold each day's budget to what its runs, in order of start, were found to take."""
+    found_mwh, first_day = np.zeros(budget_mwh.size), np.int64(0)
     for run in range(n_runs):
-        d = max(np.searchsorted(edges_us, start_us[run], side="right") - 1, 0)
+        first_day = day_of(edges_us, first_day, start_us[run])
+        d = first_day
         while d < budget_mwh.size and edges_us[d] < end_us[run]:
             time_us = min(end_us[run], edges_us[d + 1]) - max(start_us[run], edges_us[d])
             found_mwh[d] += 1000.0 * energy_wh[run] * (max(time_us, 0) / (end_us[run] - start_us[run]))
@@ -160,16 +164,18 @@ def add_pieces(
     start_us, end_us, energy_wh : arrays of shape (n_runs or more,)
         In order of start.
     """
+    if n_runs == 0:
+        return table, count
     most = n_runs + edges_us.size - 1
-    piece_us, weight_mwh = np.empty((most, 3), dtype=np.int64), np.empty(most)
+    piece_us, weight_mwh = np.empty((3, most), dtype=np.int64), np.empty(most)
     energy_mwh = np.empty(most, dtype=np.int64)
     n_pieces = cut(edges_us, start_us, end_us, energy_wh, n_runs, piece_us, weight_mwh)
-    share_out(budget_mwh, piece_us[:, 0], weight_mwh, n_pieces, energy_mwh)
+    share_out(budget_mwh, piece_us[0], weight_mwh, n_pieces, energy_mwh)
     table = room_for(table, count, n_pieces)
     for piece in range(n_pieces):
         if energy_mwh[piece] > 0:
             table[count, HOME], table[count, APPLIANCE] = home, appliance
-            table[count, START_US], table[count, END_US] = piece_us[piece, 1], piece_us[piece, 2]
+            table[count, START_US], table[count, END_US] = piece_us[1, piece], piece_us[2, piece]
             table[count, ENERGY_MWH] = energy_mwh[piece]
             count += 1
     return table, count

@@ -12,14 +12,21 @@ from analytics.disaggregation.stages.season import HOUR_US, sun_sine
 
 
 class Days(NamedTuple):
-    """First interval of each day of one home and the end of the last one's, and whether a day's are even."""
+    """First interval of each day of one home and the end of the last one's, and whether a day's are even.
+
+    `step_s` is the length of the intervals where those of all days together are even, else 0.
+    """
 
     cuts: npt.NDArray[np.int64]
     is_even: npt.NDArray[np.bool_]
+    step_s: int
 
 
 class Work(NamedTuple):
-    """Arrays of one home's intervals, shape (n,), used again for the next; `day` is for homes without a list."""
+    """Arrays of one home's intervals, shape (n,), used again for the next; `day` is for homes without a list.
+
+    `is_on` and `turns` are of shape (n + 2,): see `runs`.
+    """
 
     day: npt.NDArray[np.int32]
     wall_s: npt.NDArray[np.int32]
@@ -28,8 +35,8 @@ class Work(NamedTuple):
     residual_wh: npt.NDArray[np.float64]
     out_wh: npt.NDArray[np.float64]
     shape: npt.NDArray[np.float64]
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
+    is_on: npt.NDArray[np.uint8]
+    turns: npt.NDArray[np.int64]
 
 
 @compiled
@@ -43,8 +50,8 @@ def new_work(n: Any) -> Any:
         np.empty(n),
         np.empty(n),
         np.empty(n),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
+        np.empty(n + 2, dtype=np.uint8),
+        np.empty(n + 2, dtype=np.int64),
     )
 
 
@@ -59,8 +66,8 @@ def part_of(work: Any, n: Any) -> Any:
         work.residual_wh[:n],
         work.out_wh[:n],
         work.shape[:n],
-        work.first[:n],
-        work.last[:n],
+        work.is_on[: n + 2],
+        work.turns[: n + 2],
     )
 
 
