@@ -31,9 +31,7 @@ class Inputs(NamedTuple):
     place: npt.NDArray[np.int64]
     first_hour_us: int
     celsius: npt.NDArray[np.float64]
-    sun: npt.NDArray[np.float64]
-    latitude: npt.NDArray[np.float64]
-    longitude: npt.NDArray[np.float64]
+    is_night: npt.NDArray[np.bool_]
     season: npt.NDArray[np.int64]
     mean_c: npt.NDArray[np.float64]
     dark_h: npt.NDArray[np.float64]

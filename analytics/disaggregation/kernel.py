@@ -21,6 +21,9 @@ from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
 from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
+CYCLES_PER_HOME = 128
+"""Rows there is room for at first; memory that is never written to costs nothing."""
+
 
 class Outputs(NamedTuple):
     """What the driver fills; see `DisaggregationBatch`."""
@@ -106,7 +109,7 @@ def _disaggregate_home(
 @compiled
 def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles as a table."""
-    table = np.empty((8 * (last - first), N_FIELDS), dtype=np.int64)
+    table = np.empty((N_FIELDS, CYCLES_PER_HOME * (last - first)), dtype=np.int64)
     count = np.int64(0)  # typed, so that no variant is compiled for a constant
     longest = np.int64(0)
     for home in range(first, last):
@@ -116,5 +119,5 @@ def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     for home in range(first, last):
         fault, table, count = _disaggregate_home(inputs, home, outputs, work, activations, table, count)
         if fault != SOUND:
-            return home, fault, table[:count]
-    return -1, SOUND, table[:count]
+            return home, fault, table[:, :count]
+    return -1, SOUND, table[:, :count]

@@ -19,6 +19,7 @@ from analytics.disaggregation.kernel import Outputs, disaggregate_homes
 from analytics.disaggregation.places import HOUR_US
 from analytics.disaggregation.stages.home import numbers_of
 from analytics.disaggregation.stages.pieces import APPLIANCE, END_US, ENERGY_MWH, HOME, START_US
+from analytics.disaggregation.stages.placing import fill_nights
 from analytics.disaggregation.stages.season import fill_seasons
 from analytics.disaggregation.statistics import raise_fault
 from analytics.errors import BrokenContractError
@@ -68,7 +69,7 @@ def disaggregate(batch: HomesBatch, *, threads: int = 1) -> DisaggregationBatch:
     return DisaggregationBatch(
         model_version=MODEL_VERSION,
         target_offsets=batch.target_offsets,
-        cycles=_cycles(np.concatenate([table for _, _, table in slices])),
+        cycles=_cycles([table for _, _, table in slices]),
         **outputs._asdict(),
     )
 
@@ -105,6 +106,11 @@ def _inputs(batch: HomesBatch) -> Inputs:
             dark_h,
             measured,
         )
+    is_night = np.zeros(places.celsius.shape, dtype=np.bool_)
+    if n_hours and batch.n_homes:
+        span_us = np.array([batch.day_edges_us.min(), batch.day_edges_us.max()])
+        first, last = np.clip((span_us - places.first_hour_us) // HOUR_US + (0, 1), 0, n_hours).tolist()
+        fill_nights(sun, places.latitude, places.longitude, first, last, is_night)
     wattages = [household.ev_wattages_w for household in batch.households]
     return Inputs(
         offsets=batch.offsets,
@@ -125,9 +131,7 @@ def _inputs(batch: HomesBatch) -> Inputs:
         place=batch.place,
         first_hour_us=places.first_hour_us,
         celsius=np.ascontiguousarray(places.celsius),
-        sun=sun,
-        latitude=np.ascontiguousarray(places.latitude),
-        longitude=np.ascontiguousarray(places.longitude),
+        is_night=is_night,
         season=season.reshape(-1).astype(np.int64),
         mean_c=mean_c,
         dark_h=dark_h,
@@ -156,12 +160,9 @@ def _outputs(batch: HomesBatch) -> Outputs:
     )
 
 
-def _cycles(table: npt.NDArray[np.int64]) -> Cycles:
-    columns = [np.ascontiguousarray(column) for column in table.T]
-    return Cycles(
-        home=columns[HOME],
-        appliance=columns[APPLIANCE],
-        start_us=columns[START_US],
-        end_us=columns[END_US],
-        energy_mwh=columns[ENERGY_MWH],
+def _cycles(tables: list[npt.NDArray[np.int64]]) -> Cycles:
+    home, appliance, start_us, end_us, energy_mwh = (
+        tables[0][field] if len(tables) == 1 else np.concatenate([table[field] for table in tables])
+        for field in (HOME, APPLIANCE, START_US, END_US, ENERGY_MWH)
     )
+    return Cycles(home=home, appliance=appliance, start_us=start_us, end_us=end_us, energy_mwh=energy_mwh)

@@ -18,10 +18,10 @@ HOME, APPLIANCE, START_US, END_US, ENERGY_MWH = range(N_FIELDS)
 @compiled
 def room_for(table: Any, count: Any, more: Any) -> Any:
     """Return the table, or a longer copy where it has no room for so many rows more."""
-    if count + more <= table.shape[0]:
+    if count + more <= table.shape[1]:
         return table
-    longer = np.empty((2 * (count + more), N_FIELDS), dtype=np.int64)
-    longer[:count] = table[:count]
+    longer = np.empty((N_FIELDS, 2 * (count + more)), dtype=np.int64)
+    longer[:, :count] = table[:, :count]
     return longer
 
 
@@ -156,7 +156,7 @@ def add_pieces(
 
     Parameters
     ----------
-    table : ndarray of int64, shape (rows, N_FIELDS)
+    table : ndarray of int64, shape (N_FIELDS, rows)
     edges_us : ndarray of int64, shape (days + 1,), [µs]
         Of the target days; what lies outside is left out.
     budget_mwh : ndarray of int64, shape (days,), [mWh]
@@ -174,8 +174,8 @@ def add_pieces(
     table = room_for(table, count, n_pieces)
     for piece in range(n_pieces):
         if energy_mwh[piece] > 0:
-            table[count, HOME], table[count, APPLIANCE] = home, appliance
-            table[count, START_US], table[count, END_US] = piece_us[1, piece], piece_us[2, piece]
-            table[count, ENERGY_MWH] = energy_mwh[piece]
+            table[HOME, count], table[APPLIANCE, count] = home, appliance
+            table[START_US, count], table[END_US, count] = piece_us[1, piece], piece_us[2, piece]
+            table[ENERGY_MWH, count] = energy_mwh[piece]
             count += 1
     return table, count

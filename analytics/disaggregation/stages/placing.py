@@ -89,44 +89,95 @@ def resolution(duration_s: Any, is_valid: Any, days: Any) -> Any:
 
 
 @compiled
+def fill_nights(sun: Any, latitude: Any, longitude: Any, first: Any, last: Any, is_night: Any) -> None:
+    """Tell of the hours `first:last` of each place whether rooms need light.
+
+    Parameters
+    ----------
+    sun : ndarray of float64, shape (3, hours)
+        See `sun_sine`.
+    latitude, longitude : ndarray of float64, shape (places,), [degrees]
+    is_night : ndarray of bool, shape (places, hours)
+    """
+    hours = sun[:, first:last]
+    for place in range(latitude.size):
+        phi, lam = np.radians(latitude[place]), np.radians(longitude[place])
+        sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
+        night = is_night[place, first:last]
+        for hour in range(night.size):
+            night[hour] = sun_sine(hour, hours, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
+
+
+@compiled
 def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
     """Fill clock, warmth and darkness of each interval of a home within its days."""
     start_us = inputs.start_us[inputs.offsets[n] : inputs.offsets[n + 1]]
     edges_us = inputs.edges_us[inputs.edge_offsets[n] : inputs.edge_offsets[n + 1]]
-    place, first_hour_us, n_hours = inputs.place[n], inputs.first_hour_us, inputs.celsius.shape[1]
-    phi, lam = np.radians(inputs.latitude[place]), np.radians(inputs.longitude[place])
-    sin_phi, cos_phi, cos_lam, sin_lam = np.sin(phi), np.cos(phi), np.cos(lam), np.sin(lam)
-    wall_s, celsius, is_dark = work.wall_s, work.celsius, work.is_dark
-    hour = (edges_us[0] - first_hour_us) // HOUR_US - 1
-    next_us, warmth, is_night = first_hour_us + (hour + 1) * HOUR_US, 0.0, False
-    dark_from_s = DAY_S
+    hourly_c, is_night = inputs.celsius[inputs.place[n]], inputs.is_night[inputs.place[n]]
+    low, high = days.cuts[0], days.cuts[days.is_even.size]
+    step_us = days.step_s * 1_000_000
+    passed_us = start_us[min(low, start_us.size - 1)] - inputs.first_hour_us
+    if step_us > 0 and HOUR_US % step_us == 0 and passed_us >= 0 and passed_us % step_us == 0:
+        spread_hours(
+            hourly_c,
+            is_night,
+            passed_us // step_us,
+            HOUR_US // step_us,
+            work.celsius[low:high],
+            work.is_dark[low:high],
+        )
+    else:
+        look_up_hours(
+            hourly_c, is_night, start_us[low:high], inputs.first_hour_us, work.celsius[low:high], work.is_dark[low:high]
+        )
     for d in range(days.is_even.size):
         low, high = days.cuts[d], days.cuts[d + 1]
         length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000
-        # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
         # Parts of the arrays spare the check for places counted from the end.
-        day_us, clock_s = start_us[low:high], wall_s[low:high]
-        warm_c, dark = celsius[low:high], is_dark[low:high]
-        if length_s == DAY_S:
-            for i in range(day_us.size):
-                clock_s[i] = min(np.int32((day_us[i] - edges_us[d] + 0.5) * 1e-6), np.int32(DAY_S - 1))
+        day_us, clock_s, is_dark = start_us[low:high], work.wall_s[low:high], work.is_dark[low:high]
+        if length_s == DAY_S and days.step_s > 0 and day_us.size > 0:
+            first_s = (day_us[0] - edges_us[d]) // 1_000_000
+            for i in range(clock_s.size):
+                clock_s[i] = min(first_s + i * days.step_s, DAY_S - 1)
         else:
+            # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
             for i in range(day_us.size):
                 clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
-        for i in range(day_us.size):
-            if day_us[i] >= next_us:
-                passed = (day_us[i] - next_us) // HOUR_US + 1 if day_us[i] >= next_us + HOUR_US else 1
-                next_us += passed * HOUR_US
-                hour += passed
-                at = min(max(hour, 0), n_hours - 1)
-                warmth = inputs.celsius[place, at]
-                # The hour may go on into the waking hours.
-                is_night = length_s != DAY_S or clock_s[i] >= (WAKING_FROM_H - 1) * 3600
-                if is_night:
-                    is_night = sun_sine(at, inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam) < DARK_SINE
-                dark_from_s = WAKING_FROM_H * 3600 if is_night else DAY_S
-            warm_c[i] = warmth
-            dark[i] = clock_s[i] >= dark_from_s
+        for i in range(clock_s.size):
+            is_dark[i] &= clock_s[i] >= WAKING_FROM_H * 3600
+
+
+@compiled
+def look_up_hours(
+    hourly_c: Any, is_night: Any, start_us: Any, first_hour_us: Any, celsius: Any, is_dark: Any
+) -> None:
+    """Fill warmth and darkness of some intervals by the hours they start in, the nearest where there is none."""
+    hour, next_us, warmth, is_late = np.int64(-1), first_hour_us, 0.0, False
+    for i in range(start_us.size):
+        if start_us[i] >= next_us or i == 0:
+            hour = (start_us[i] - first_hour_us) // HOUR_US
+            next_us = first_hour_us + (hour + 1) * HOUR_US
+            at = min(max(hour, 0), hourly_c.size - 1)
+            warmth, is_late = hourly_c[at], is_night[at]
+        celsius[i] = warmth
+        is_dark[i] = is_late
+
+
+@compiled
+def spread_hours(hourly_c: Any, is_night: Any, first: Any, per_hour: Any, celsius: Any, is_dark: Any) -> None:
+    """Fill the same of intervals of one length without a gap, so many an hour, the first the `first` of all.
+
+    Interval after interval of the hour, each for all hours: the place within the hour is the same then.
+    """
+    for beside in range(per_hour):
+        # The first interval at this place within the hour, and its hour.
+        begin = (beside - first) % per_hour
+        hour = (first + begin) // per_hour
+        for i in range(begin, celsius.size, per_hour):
+            at = min(hour, hourly_c.size - 1)
+            celsius[i] = hourly_c[at]
+            is_dark[i] = is_night[at]
+            hour += 1
 
 
 @compiled

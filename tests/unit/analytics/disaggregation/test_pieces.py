@@ -12,7 +12,7 @@ def pieces(budget_mwh, *runs):
     start, end, wh = (np.array(column) for column in zip(*runs, strict=True))
     budget = np.array(budget_mwh, dtype=np.int64)
     table, count = add_pieces(
-        np.empty((0, N_FIELDS), dtype=np.int64),
+        np.empty((N_FIELDS, 0), dtype=np.int64),
         0,
         7,
         3,
@@ -23,8 +23,8 @@ def pieces(budget_mwh, *runs):
         wh.astype(np.float64),
         len(runs),
     )
-    assert (table[:count, HOME] == 7).all()
-    return table[:count]
+    assert (table[HOME, :count] == 7).all()
+    return table[:, :count].T
 
 
 def test_a_run_over_midnight_is_two_pieces_that_touch():
