@@ -6,7 +6,6 @@ from analytics.disaggregation.classes import VEHICLE
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.home import HAS_LIST
 from analytics.disaggregation.stages.pieces import is_touched
-from analytics.disaggregation.stages.placing import number_days
 from analytics.disaggregation.stages.vehicles import separate_vehicles
 
 
@@ -15,14 +14,12 @@ def separate_charges(home: Any, days: Any, work: Any, found: Any, activations: A
     """Separate a vehicle's charges, the first activations; return the variance of their month."""
     is_listed = home.numbers[HAS_LIST] > 0
     ownership = (1 if home.wattages_w.size > 0 else 2) if is_listed else 0
-    if ownership == 0:
-        number_days(days, work)
     n_charges, variance, _ = separate_vehicles(
         home.start_us,
         home.duration_s,
         work.residual_wh,
         home.is_valid,
-        work.day,
+        days.cuts,
         work.wall_s,
         work.celsius,
         home.experience,

@@ -17,12 +17,9 @@ from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
 from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
-from analytics.disaggregation.stages.pieces import N_FIELDS, add_pieces, hold
+from analytics.disaggregation.stages.pieces import add_pieces
 from analytics.disaggregation.stages.placing import Days, new_work
 from analytics.disaggregation.stages.reconcile import bound, round_parts
-
-CYCLES_PER_HOME = 128
-"""Rows there is room for at first; memory that is never written to costs nothing."""
 
 
 class Outputs(NamedTuple):
@@ -43,14 +40,19 @@ def _add_cycles(table: Any, count: Any, home: Any, edges_us: Any, parts_mwh: Any
     """Add a home's cycles by class, then start; return the table and how many rows it has."""
     for k in (BOILER, COOKING, VEHICLE, WASHING):
         first, last = activations.first[k], activations.last[k]
-        if last > first:
-            start_us, end_us = activations.start_us[first:last], activations.end_us[first:last]
-            energy_wh, budget_mwh = activations.energy_wh[first:last], parts_mwh[:, k].copy()
-            if k != VEHICLE:  # whose charges add up to their class
-                hold(budget_mwh, edges_us, start_us, end_us, energy_wh, last - first)
-            table, count = add_pieces(
-                table, count, home, k, edges_us, budget_mwh, start_us, end_us, energy_wh, last - first
-            )
+        table, count = add_pieces(
+            table,
+            count,
+            home,
+            k,
+            edges_us,
+            parts_mwh[:, k],
+            k != VEHICLE,  # whose charges add up to their class
+            activations.start_us,
+            activations.end_us,
+            activations.energy_wh,
+            np.arange(first, last),
+        )
     return table, count
 
 
@@ -107,9 +109,11 @@ def _disaggregate_home(
 
 
 @compiled
-def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
-    """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles as a table."""
-    table = np.empty((N_FIELDS, CYCLES_PER_HOME * (last - first)), dtype=np.int64)
+def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any, table: Any) -> Any:
+    """Split the homes `first:last`; return the first at fault, or -1, its fault, and the cycles with their number.
+
+    The cycles are in `table`, shape (N_FIELDS, pieces), or a longer one where it has no room.
+    """
     count = np.int64(0)  # typed, so that no variant is compiled for a constant
     longest = np.int64(0)
     for home in range(first, last):
@@ -119,5 +123,5 @@ def disaggregate_homes(first: Any, last: Any, inputs: Any, outputs: Any) -> Any:
     for home in range(first, last):
         fault, table, count = _disaggregate_home(inputs, home, outputs, work, activations, table, count)
         if fault != SOUND:
-            return home, fault, table[:, :count]
-    return -1, SOUND, table[:, :count]
+            return home, fault, table, count
+    return -1, SOUND, table, count

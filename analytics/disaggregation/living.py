@@ -57,7 +57,9 @@ def combine(prior: Any, prior_variance: Any, seen: Any, seen_variance: Any) -> A
 
 
 @compiled
-def separate_runs(home: Any, days: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, activations: Any) -> None:
+def separate_runs(
+    home: Any, days: Any, work: Any, found: Any, mean_wh: Any, room_wh: Any, activations: Any
+) -> None:
     """Separate boiler, cooking and washing: the survey's energy moved towards what runs in the home."""
     n_days, cuts = home.share.sum(), days.cuts[home.n_context :]
     turns, residual_wh = work.turns, work.residual_wh

@@ -55,7 +55,6 @@ _PEAKS = HOURS * (_PER_KWH_SPREAD * _PER_H_SPREAD)[:, None]
 _LOG_KWH = np.log(np.array(RUN_KWH))
 
 
-
 @compiled
 def set_rates(home: Any, rates: Any) -> None:
     """Fill how often each component runs a day by the survey; 0 for what is not owned."""
@@ -213,7 +212,10 @@ def spread_of(share: Any, energy_wh: Any) -> Any:
 
 @compiled
 def add_up_classes(runs: Any, n_runs: Any) -> None:
-    """Add up the shares of each class: cooking's are then those of `KETTLE`, washing's of `MACHINE`, boiler's of `TANK`."""
+    """Add up the shares of each class: cooking's are then those of `KETTLE`, washing's of `MACHINE`.
+
+    Those of the boiler are the ones of `TANK`.
+    """
     kettle, hob = runs.odds[KETTLE, :n_runs], runs.odds[HOB, :n_runs]
     machine, dishes, dryer = runs.odds[MACHINE, :n_runs], runs.odds[DISHES, :n_runs], runs.odds[DRYER, :n_runs]
     for run in range(n_runs):

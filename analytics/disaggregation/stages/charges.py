@@ -56,6 +56,8 @@ MOST_BESIDE = 1.5
 TWICE = 1.6
 RARE = 0.02
 """Share of the time that other use is taken to be in each band at least."""
+AT_ONCE = 16
+"""Intervals looked at together for a full one."""
 HOURS_KNOWN = 0.5
 HOURS_ANY = 0.02
 """Charges begin in any hour: as counts, and as a share of those counted."""
@@ -117,18 +119,6 @@ def relative(home: Any, wh_per_s: Any, i: Any) -> Any:
 
 
 @compiled
-def is_high(home: Any, wh_per_s: Any, level: Any, i: Any) -> Any:
-    """Tell whether an interval is valid and at least at a relative level."""
-    return home.is_valid[i] and home.residual_wh[i] >= level * wh_per_s * home.duration_s[i]
-
-
-@compiled
-def band_of(home: Any, wh_per_s: Any, i: Any) -> Any:
-    """Return the slot of a high interval in `Habits.high_s`: local hour, 24 later from `TWICE` on."""
-    return home.wall_s[i] // 3600 + (24 if is_high(home, wh_per_s, TWICE, i) else 0)
-
-
-@compiled
 def follows(home: Any, i: Any) -> Any:
     """Tell whether an interval begins where the one before it ends."""
     return home.start_us[i] == home.start_us[i - 1] + 1_000_000 * np.int64(home.duration_s[i - 1])
@@ -147,14 +137,16 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
     start_us, duration_s, residual_wh = home.start_us, home.duration_s, home.residual_wh
     is_valid, wall_s = home.is_valid, home.wall_s
     first_of, end_of, high_s = runs.first, runs.end, habits.high_s
-    total_s, n_runs, is_open, dip = 0.0, 0, False, 0
+    n_runs, is_open, dip = 0, False, 0
     full_wh_per_s, twice_wh_per_s = FULL * wh_per_s, TWICE * wh_per_s
-    for i in range(duration_s.size):
-        if is_valid[i]:
-            total_s += duration_s[i]
+    i, looked = np.int64(0), np.int64(0)
+    while i < duration_s.size:
+        if not is_open and i >= looked:
+            i = _next_full(residual_wh, duration_s, full_wh_per_s, i)
+            looked = i + AT_ONCE
+            if i == duration_s.size:
+                break
         is_full = is_valid[i] and residual_wh[i] >= full_wh_per_s * duration_s[i]
-        if not (is_full or is_open):
-            continue
         if is_open and not (
             is_valid[i] and start_us[i] == start_us[i - 1] + 1_000_000 * np.int64(duration_s[i - 1])
         ):
@@ -173,7 +165,29 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
             dip += 1
             is_short = duration_s[i] <= DIP_S or residual_wh[i] >= DIP * wh_per_s * duration_s[i]
             is_open = is_short and dip == 1
-    return n_runs, total_s / 24.0
+        i += 1
+    valid_s = np.int64(0)
+    for i in range(duration_s.size):
+        valid_s += np.int64(is_valid[i]) * np.int64(duration_s[i])
+    return n_runs, valid_s / 24.0
+
+
+@compiled
+def _next_full(residual_wh: Any, duration_s: Any, full_wh_per_s: Any, first: Any) -> Any:
+    """Return an interval from `first` on with none before it that is full, the end without any."""
+    left_wh, left_s = residual_wh[first:], duration_s[first:]
+    i = np.int64(0)
+    while i + AT_ONCE <= left_wh.size:
+        some_wh, some_s = left_wh[i : i + AT_ONCE], left_s[i : i + AT_ONCE]
+        count = np.int64(0)
+        for k in range(AT_ONCE):
+            count += np.int64(some_wh[k] >= full_wh_per_s * some_s[k])
+        if count > 0:
+            break
+        i += AT_ONCE
+    while i < left_wh.size and left_wh[i] < full_wh_per_s * left_s[i]:
+        i += 1
+    return first + i
 
 
 @compiled
@@ -203,6 +217,7 @@ def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: An
     Likely ones are moved from the habits of other use to those of charging, for the next look.
     """
     n_found = 0
+    residual_wh, duration_s, wall_s = home.residual_wh, home.duration_s, home.wall_s
     for run in range(n_runs):
         first, last = runs.first[run], runs.end[run]
         before, after, background, noise = _known_surroundings(home, wh_per_s, first, last, sides, run)
@@ -217,8 +232,11 @@ def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: An
             n_found += 1
             likely = 1.0 / (1.0 + np.exp(-logit))
             habits.starts[home.wall_s[first] // 3600] += likely
-            for i in range(first, end):
-                habits.high_s[band_of(home, wh_per_s, i)] -= likely * home.duration_s[i]
+            high_s, twice_wh_per_s = habits.high_s, TWICE * wh_per_s
+            run_wh, run_s, run_wall_s = residual_wh[first:end], duration_s[first:end], wall_s[first:end]
+            for i in range(run_wh.size):
+                band = run_wall_s[i] // 3600 + (24 if run_wh[i] >= twice_wh_per_s * run_s[i] else 0)
+                high_s[band] -= likely * run_s[i]
     return n_found
 
 
@@ -228,24 +246,25 @@ def _side(home: Any, wh_per_s: Any, at: Any, step: Any, skip_s: Any) -> Any:
 
     That is its sum, its sum of squares and its time, up to the first interval as high as the charger.
     """
+    start_us, duration_s, residual_wh, is_valid = home.start_us, home.duration_s, home.residual_wh, home.is_valid
     total, side_s, passed_s = 0.0, 0.0, 0.0
     low, square, low_s = 0.0, 0.0, 0.0
     is_low = True
     i = at
-    while 0 <= i < home.start_us.size and side_s < SIDE_S:
-        if abs(home.start_us[i] - home.start_us[at]) > REACH_S * 1_000_000:
+    while 0 <= i < start_us.size and side_s < SIDE_S:
+        if abs(start_us[i] - start_us[at]) > REACH_S * 1_000_000:
             break
-        if home.is_valid[i]:
-            x = relative(home, wh_per_s, i)
+        if is_valid[i]:
+            x = residual_wh[i] / (wh_per_s * duration_s[i])
             is_low = is_low and x < FULL
             if passed_s >= skip_s:
-                total += x * home.duration_s[i]
-                side_s += home.duration_s[i]
+                total += x * duration_s[i]
+                side_s += duration_s[i]
                 if is_low:
-                    low += x * home.duration_s[i]
-                    square += x * x * home.duration_s[i]
-                    low_s += home.duration_s[i]
-            passed_s += home.duration_s[i]
+                    low += x * duration_s[i]
+                    square += x * x * duration_s[i]
+                    low_s += duration_s[i]
+            passed_s += duration_s[i]
         i += step
     return (total / side_s if side_s > 0 else -1.0), low, square, low_s
 
@@ -292,16 +311,19 @@ def _best_stretch(
     score, begin = 0.0, first
     width = np.sqrt(noise * noise + MIN_NOISE * MIN_NOISE)
     peak_log = PEAK_LOG - np.log(width + 0.4 * (high - low))
-    for i in range(first, last):
-        u = relative(home, wh_per_s, i) - 1.0
+    twice_wh_per_s = TWICE * wh_per_s
+    run_wh, run_s, wall_s = home.residual_wh[first:last], home.duration_s[first:last], home.wall_s[first:last]
+    for i in range(run_wh.size):
+        u = run_wh[i] / (wh_per_s * run_s[i]) - 1.0
         deviation = max(low - u, u - high, 0.0) / width
         least_log = BESIDE_LOG if low - BELOW < u < high + ABOVE else NEVER_LOG
-        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band_of(home, wh_per_s, i)]
-        score += gain * min(home.duration_s[i] / ONCE_S, 1.0)
+        band = wall_s[i] // 3600 + (24 if run_wh[i] >= twice_wh_per_s * run_s[i] else 0)
+        gain = max(peak_log - 0.5 * deviation * deviation, least_log) - high_log[band]
+        score += gain * min(run_s[i] / ONCE_S, 1.0)
         if score <= 0.0:
-            score, begin = 0.0, i + 1
+            score, begin = 0.0, first + i + 1
         elif score > best:
-            best, best_first, best_end = score, begin, i + 1
+            best, best_first, best_end = score, begin, first + i + 1
     return best_first, best_end, best
 
 

@@ -142,13 +142,13 @@ def note_powers(
     duration_s: Any,
     energy_uwh: Any,
     is_valid: Any,
-    is_even_day: Any,
     day_us: Any,
     length_s: Any,
     least_w: Any,
     quiet_w: Any,
     most_w: Any,
     row: Any,
+    is_even_day: Any,
 ) -> None:
     """Note the powers of a day that was measured, and look for its longest flat block of high power."""
     row[MINIMUM_W] = steps_of(least_w, STEPS[MINIMUM_W])
@@ -205,7 +205,17 @@ def measure_even_day(
         quiet_w = quiet * 0.0036 / (width * step_s)
     least_w, most_w = low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
     note_powers(
-        start_us, duration_s, energy_uwh, is_valid, True, day_us, length_s, least_w, quiet_w, most_w, row
+        start_us,
+        duration_s,
+        energy_uwh,
+        is_valid,
+        day_us,
+        length_s,
+        least_w,
+        quiet_w,
+        most_w,
+        row,
+        is_even_day=True,
     )
     return total, min(n * step_s, length_s)
 
@@ -238,9 +248,7 @@ def measure_day(
     """
     row[:] = 0
     if is_even_day:
-        return measure_even_day(
-            start_us, duration_s, energy_uwh, is_valid, day_us, length_s, sums_uwh, row
-        )
+        return measure_even_day(start_us, duration_s, energy_uwh, is_valid, day_us, length_s, sums_uwh, row)
     total, valid_s, first = np.int64(0), np.int64(0), np.int64(0)
     least_w, most_w = np.inf, 0.0
     for part in range(4):
@@ -256,7 +264,17 @@ def measure_day(
     if valid_s > 0:
         quiet_w = quiet_power(start_us, duration_s, energy_uwh, is_valid)
         note_powers(
-            start_us, duration_s, energy_uwh, is_valid, False, day_us, length_s, least_w, quiet_w, most_w, row
+            start_us,
+            duration_s,
+            energy_uwh,
+            is_valid,
+            day_us,
+            length_s,
+            least_w,
+            quiet_w,
+            most_w,
+            row,
+            is_even_day=False,
         )
     return total, min(valid_s, length_s)
 

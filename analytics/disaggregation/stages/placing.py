@@ -23,12 +23,11 @@ class Days(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Arrays of one home's intervals, shape (n,), used again for the next; `day` is for homes without a list.
+    """Arrays of one home's intervals, shape (n,), used again for the next.
 
     `is_on` and `turns` are of shape (n + 2,): see `runs`.
     """
 
-    day: npt.NDArray[np.int32]
     wall_s: npt.NDArray[np.int32]
     celsius: npt.NDArray[np.float64]
     is_dark: npt.NDArray[np.bool_]
@@ -44,7 +43,6 @@ def new_work(n: Any) -> Any:
     """Return room for so many intervals."""
     return Work(
         np.empty(n, dtype=np.int32),
-        np.empty(n, dtype=np.int32),
         np.empty(n),
         np.empty(n, dtype=np.bool_),
         np.empty(n),
@@ -59,7 +57,6 @@ def new_work(n: Any) -> Any:
 def part_of(work: Any, n: Any) -> Any:
     """Return the first `n` places of the arrays."""
     return Work(
-        work.day[:n],
         work.wall_s[:n],
         work.celsius[:n],
         work.is_dark[:n],
@@ -128,7 +125,12 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
         )
     else:
         look_up_hours(
-            hourly_c, is_night, start_us[low:high], inputs.first_hour_us, work.celsius[low:high], work.is_dark[low:high]
+            hourly_c,
+            is_night,
+            start_us[low:high],
+            inputs.first_hour_us,
+            work.celsius[low:high],
+            work.is_dark[low:high],
         )
     for d in range(days.is_even.size):
         low, high = days.cuts[d], days.cuts[d + 1]
@@ -178,13 +180,3 @@ def spread_hours(hourly_c: Any, is_night: Any, first: Any, per_hour: Any, celsiu
             celsius[i] = hourly_c[at]
             is_dark[i] = is_night[at]
             hour += 1
-
-
-@compiled
-def number_days(days: Any, work: Any) -> None:
-    """Fill the day of each interval, -1 outside the days."""
-    work.day[: days.cuts[0]] = -1
-    for d in range(days.is_even.size):
-        for i in range(days.cuts[d], days.cuts[d + 1]):
-            work.day[i] = d
-    work.day[days.cuts[days.is_even.size] :] = -1

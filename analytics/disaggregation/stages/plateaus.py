@@ -19,12 +19,12 @@ MIN_RISE_W = 1200.0
 """The weakest charger draws 6 A of 230 V, 1.4 kW (IEC 61851-1); a margin for what runs beside it."""
 NO_RISE_UW = 0.999 * MIN_RISE_W / 0.0036
 """Rises that are surely too small are seen without a division [µWh/s]."""
-AT_ONCE = 16
-"""Intervals looked at together for a rise."""
 STAYS = 0.65
 MAX_SPREAD = 0.3
 MIN_PLATEAU_S = 1500
 """Two intervals of 15 minutes, or one of 30."""
+MANY = 8
+"""From so many intervals of a plateau on it is quicker to look for what may hold one first."""
 BIN_W = 250.0
 """Width of a bin of the histogram of plateaus. Source: disaggregation method, stage 3."""
 N_BINS = 92
@@ -66,34 +66,29 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, is_even: An
         0 without a plateau of `MIN_PLATEAU_S`.
     first : int
     """
-    level_w, length_s, at = 0.0, 0, 0
+    if is_even:
+        step_s = np.int64(duration_s[0])
+        if MANY * step_s <= MIN_PLATEAU_S:
+            return _longest_of_many(energy_uwh, step_s, least_w)
+        return _longest_within(energy_uwh, step_s, least_w, np.int64(0), energy_uwh.size, np.int64(0))
+    level_w, length_s, at = 0.0, np.int64(0), np.int64(0)
     before_w = earlier_w = least_w
-    no_rise_uwh = np.int64(NO_RISE_UW * duration_s[0]) if is_even else np.int64(0)
-    i, plain = 0, 2  # from `plain` on the two intervals before are what was before
+    i = np.int64(0)
     while i < duration_s.size:
         if not is_valid[i]:
             before_w = earlier_w = least_w
             i += 1
-            plain = i + 2
             continue
-        if i >= plain:
-            if is_even:
-                i = _next_rise(energy_uwh, i, no_rise_uwh)
-                if i == duration_s.size:
-                    break
-            before_w = energy_uwh[i - 1] * 0.0036 / duration_s[i - 1]
-            earlier_w = energy_uwh[i - 2] * 0.0036 / duration_s[i - 2]
         power_w = energy_uwh[i] * 0.0036 / duration_s[i]
         base_w = min(before_w, earlier_w)
         after = i + 1
         if power_w - base_w >= MIN_RISE_W:
             found_w, found_s, first, last = _block(duration_s, energy_uwh, is_valid, i, base_w)
             if found_s > length_s and found_s >= MIN_PLATEAU_S:
-                level_w, length_s, at = found_w, found_s, first
+                level_w, length_s, at = found_w, np.int64(found_s), first
             after = max(last, i + 1)
         if after > i + 1:
             before_w = earlier_w = base_w
-            plain = after + 2
         else:
             earlier_w, before_w = before_w, power_w
         i = after
@@ -101,21 +96,118 @@ def longest_plateau(duration_s: Any, energy_uwh: Any, is_valid: Any, is_even: An
 
 
 @compiled
-def _next_rise(energy_uwh: Any, first: Any, no_rise_uwh: Any) -> Any:
-    """Return the first interval from `first` on that may be a rise, the end without any."""
-    now, before, earlier = energy_uwh[first:], energy_uwh[first - 1 :], energy_uwh[first - 2 :]
-    i = np.int64(0)
-    while i + AT_ONCE <= now.size:
-        most = now[i] - min(before[i], earlier[i])
-        now_, before_, earlier_ = now[i : i + AT_ONCE], before[i : i + AT_ONCE], earlier[i : i + AT_ONCE]
-        for k in range(AT_ONCE):
-            most = max(most, now_[k] - min(before_[k], earlier_[k]))
-        if most >= no_rise_uwh:
-            break
-        i += AT_ONCE
-    while i < now.size and now[i] - min(before[i], earlier[i]) < no_rise_uwh:
-        i += 1
-    return first + i
+def _longest_of_many(energy_uwh: Any, step_s: Any, least_w: Any) -> Any:
+    """Return the longest plateau of an even day of many intervals.
+
+    All intervals of a block are high above the day's least power. So only stretches with as many high intervals
+    on end as a longer plateau needs are looked at, from two low ones to two low ones: what lies before those has
+    no part in what comes after. Of so many on end one is found by looking at every so-manieth interval.
+    """
+    n = energy_uwh.size
+    level_w, length_s, at = 0.0, np.int64(0), np.int64(0)
+    high_uwh = np.int64((least_w + 0.999 * STAYS * MIN_RISE_W) * step_s / 0.0036)
+    seen, need = np.int64(0), (MIN_PLATEAU_S + step_s - 1) // step_s
+    while seen + need <= n:
+        end = seen + need
+        first = end - 1
+        if energy_uwh[first] < high_uwh:
+            seen = end
+            continue
+        while first > seen and energy_uwh[first - 1] >= high_uwh:
+            first -= 1
+        while end < n and energy_uwh[end] >= high_uwh:
+            end += 1
+        seen = end
+        if end - first < need:
+            continue
+        while first > 0 and (energy_uwh[first - 1] >= high_uwh or energy_uwh[max(first - 2, 0)] >= high_uwh):
+            first -= 1
+        while end < n and (energy_uwh[end] >= high_uwh or energy_uwh[min(end + 1, n - 1)] >= high_uwh):
+            end += 1
+        seen = end
+        found_w, found_s, found = _longest_within(
+            energy_uwh, step_s, least_w, first if first >= 2 else np.int64(0), end, length_s
+        )
+        if found_s > length_s:
+            level_w, length_s, at = found_w, found_s, found
+            need = length_s // step_s + 1
+    return level_w, length_s, at
+
+
+@compiled
+def _longest_within(energy_uwh: Any, step_s: Any, least_w: Any, first: Any, stop: Any, longer_s: Any) -> Any:
+    """Return the longest plateau that begins within `[first, stop)` of an even day and is longer than one.
+
+    No block may reach over `first`, and none of what it returns is that.
+    """
+    n = energy_uwh.size
+    level_w, length_s, at = 0.0, longer_s, np.int64(0)
+    before_w = earlier_w = least_w
+    no_rise_uwh, w_per_uwh = np.int64(NO_RISE_UW * step_s), 0.0036 / step_s
+    now_uwh, before_uwh, earlier_uwh = energy_uwh[2:], energy_uwh[1:], energy_uwh
+    i, plain = first, np.int64(2)  # from `plain` on the two intervals before are what was before
+    while i < stop:
+        if i >= plain:
+            rise = stop
+            for k in range(max(i - 2, 0), stop - 2):
+                if now_uwh[k] - min(before_uwh[k], earlier_uwh[k]) >= no_rise_uwh:
+                    rise = k + 2
+                    break
+            i = rise
+            if i == stop:
+                break
+            before_w, earlier_w = energy_uwh[i - 1] * 0.0036 / step_s, energy_uwh[i - 2] * 0.0036 / step_s
+        power_w = energy_uwh[i] * 0.0036 / step_s
+        base_w = min(before_w, earlier_w)
+        top_w = power_w - base_w
+        if top_w < MIN_RISE_W:
+            earlier_w, before_w = before_w, power_w
+            i += 1
+            continue
+        inner = i
+        # The first interval may be charged in for a part of its time.
+        if i + 1 < n:
+            next_w = energy_uwh[i + 1] * 0.0036 / step_s - base_w
+            if next_w * STAYS > top_w:
+                inner, top_w = i + 1, next_w
+        low_w, high_w = STAYS * top_w, top_w / STAYS
+        slack_w = 1e-9 * (high_w + base_w)  # within it a product is not surely the quotient
+        sure_low_w, sure_high_w = low_w + base_w + slack_w, high_w + base_w - slack_w
+        end = n
+        for k in range(max(inner, 0), n):
+            if not sure_low_w <= energy_uwh[k] * w_per_uwh <= sure_high_w:
+                if not low_w <= energy_uwh[k] * 0.0036 / step_s - base_w <= high_w:
+                    end = k
+                    break
+        found_s = (end - inner) * step_s
+        if found_s > length_s and found_s >= MIN_PLATEAU_S:
+            found_w = _flat_level(energy_uwh, step_s, inner, end, base_w, top_w)
+            if found_w > 0.0:
+                level_w, length_s, at = found_w, found_s, inner
+        if end > i + 1:
+            before_w = earlier_w = base_w
+            i, plain = end, end + 2
+        else:
+            earlier_w, before_w = before_w, power_w
+            i += 1
+    return level_w, length_s, at
+
+
+@compiled
+def _flat_level(energy_uwh: Any, step_s: Any, inner: Any, end: Any, base_w: Any, top_w: Any) -> Any:
+    """Return the level of the block `[inner, end)` of an even day, 0 where it is not flat [W]."""
+    # The last interval is charged in for a part of its time, unless there is no other.
+    block_uwh = energy_uwh[inner : max(end - 1, inner + 1)]
+    total_uwh, low_uwh, high_uwh = np.int64(0), block_uwh[0], block_uwh[0]
+    for k in range(block_uwh.size):
+        total_uwh += block_uwh[k]
+        low_uwh, high_uwh = min(low_uwh, block_uwh[k]), max(high_uwh, block_uwh[k])
+    after_w = base_w
+    if end + 2 < energy_uwh.size:
+        after_w = min(energy_uwh[end + 2] * 0.0036 / step_s, base_w + (1.0 - STAYS) * top_w)
+    level_w = total_uwh * 0.0036 / (block_uwh.size * step_s) - 0.5 * (base_w + after_w)
+    spread_w = high_uwh * 0.0036 / step_s - low_uwh * 0.0036 / step_s
+    return level_w if level_w >= MIN_RISE_W and spread_w <= MAX_SPREAD * level_w else 0.0
 
 
 @compiled

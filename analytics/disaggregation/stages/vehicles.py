@@ -94,7 +94,7 @@ def separate_vehicles(
     duration_s: Any,
     residual_wh: Any,
     is_valid: Any,
-    day: Any,
+    cuts: Any,
     wall_s: Any,
     celsius: Any,
     experience: Any,
@@ -110,8 +110,10 @@ def separate_vehicles(
 
     Parameters
     ----------
-    start_us, duration_s, residual_wh, is_valid, day, wall_s, celsius : arrays of shape (n,)
+    start_us, duration_s, residual_wh, is_valid, wall_s, celsius : arrays of shape (n,)
         The home's intervals, context included; energy that standby and cold appliances have left.
+    cuts : ndarray of int64, shape (days + 1,)
+        First interval of each day, and the end of the last one's.
     experience : ndarray of uint16, shape (days, N_COLUMNS)
         What came before, then the target days.
     n_before : int
@@ -121,7 +123,7 @@ def separate_vehicles(
     ownership : int
         `NO_LIST`, `OWNED` or `NOT_OWNED`.
     out_wh : ndarray of float64, shape (n,), [Wh]
-        Filled; between 0 and the residual.
+        Filled if there are charges; between 0 and the residual.
     session_start_us, session_end_us : ndarray of int64, shape (n,), [µs since the epoch, UTC]
     session_wh : ndarray of float64, shape (n,), [Wh]
         Filled with the charges by start; they never overlap, and are sums of `out_wh` over their intervals.
@@ -133,7 +135,6 @@ def separate_vehicles(
     posterior : float
         Of there being a vehicle: 1 with one on the list.
     """
-    out_wh[:] = 0.0
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
     home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
@@ -144,16 +145,17 @@ def separate_vehicles(
         without_kwh, most_kwh = _log_odds_without_energy(plateaus, power_w)
         if without_kwh + PER_KWH * np.log(most_kwh) < np.log(REPORTED / (1.0 - REPORTED)):
             return 0, 0.0, 0.0
+        out_wh[:] = 0.0
         n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
         mean_kwh = session_wh[:n].sum() / 1000.0 / max(n, 1)
         logit = min(without_kwh + PER_KWH * np.log(max(mean_kwh, 0.1)), SUREST)
-        logit += PER_WEATHER * max(abs(weather_correlation(day, celsius, out_wh)) - LOOSE, 0.0)
+        logit += PER_WEATHER * max(abs(weather_correlation(cuts, celsius, out_wh)) - LOOSE, 0.0)
         posterior = 1.0 / (1.0 + np.exp(-logit))
         if posterior <= REPORTED:
-            out_wh[:] = 0.0
             return 0, 0.0, posterior
         return n, variance_wh2, posterior
 
+    out_wh[:] = 0.0
     n, variance_wh2 = 0, 0.0
     for w in range(max(wattages_w.size, 1)):
         power_w = _power_of(plateaus, wattages_w, w)
@@ -255,17 +257,15 @@ def _log_odds_without_energy(plateaus: Any, power_w: Any) -> Any:
 
 
 @compiled
-def weather_correlation(day: Any, celsius: Any, out_wh: Any) -> Any:
+def weather_correlation(cuts: Any, celsius: Any, out_wh: Any) -> Any:
     """Return the correlation of the days' charging with their temperature, 0 where that hardly changes."""
-    n_days = 0
-    for i in range(day.size):
-        n_days = max(n_days, day[i] + 1)
+    n_days = cuts.size - 1
     energy_wh, warmth, count = np.zeros(n_days), np.zeros(n_days), np.zeros(n_days)
-    for i in range(day.size):
-        if day[i] >= 0:
-            energy_wh[day[i]] += out_wh[i]
-            warmth[day[i]] += celsius[i]
-            count[day[i]] += 1.0
+    for d in range(n_days):
+        count[d] = cuts[d + 1] - cuts[d]
+        for i in range(cuts[d], cuts[d + 1]):
+            energy_wh[d] += out_wh[i]
+            warmth[d] += celsius[i]
     known = count > 0
     if known.sum() < 3:
         return 0.0

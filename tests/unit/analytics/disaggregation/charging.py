@@ -13,7 +13,7 @@ DAY_S = 86_400
 
 @dataclass
 class Charges:
-    """What the stage found in a home."""
+    """What the stage found in a home; `out_wh` is NaN where nothing was filled."""
 
     out_wh: np.ndarray
     sessions: list[tuple[float, float, float]]
@@ -68,7 +68,7 @@ class ChargedHome:
             self.duration_s,
             self.residual_wh,
             self.is_valid,
-            seconds // DAY_S,
+            np.arange(self.days + 1) * (DAY_S // self.step_s),
             seconds % DAY_S,
             self.celsius,
             self.experience() if experience is None else experience,

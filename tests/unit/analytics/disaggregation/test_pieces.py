@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from analytics.disaggregation.stages.pieces import END_US, ENERGY_MWH, HOME, N_FIELDS, START_US, add_pieces, hold
+from analytics.disaggregation.stages.pieces import END_US, ENERGY_MWH, HOME, N_FIELDS, START_US, add_pieces
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 EDGES = np.arange(4, dtype=np.int64) * DAY_US
 
 
-def pieces(budget_mwh, *runs):
+def pieces(budget_mwh, *runs, is_held=False):
     start, end, wh = (np.array(column) for column in zip(*runs, strict=True))
     budget = np.array(budget_mwh, dtype=np.int64)
     table, count = add_pieces(
@@ -18,13 +18,15 @@ def pieces(budget_mwh, *runs):
         3,
         EDGES,
         budget,
+        is_held,
         start.astype(np.int64),
         end.astype(np.int64),
         wh.astype(np.float64),
-        len(runs),
+        np.arange(len(runs)),
     )
-    assert (table[HOME, :count] == 7).all()
-    return table[:, :count].T
+    rows = table.T[:count]
+    assert (rows[:, HOME] == 7).all()
+    return rows
 
 
 def test_a_run_over_midnight_is_two_pieces_that_touch():
@@ -50,12 +52,15 @@ def test_a_piece_without_energy_is_none():
 
 
 def test_a_budget_is_held_to_what_was_found():
-    budget = np.array([9000, 500, 7], dtype=np.int64)
-    start, end = np.array([23 * HOUR_US]), np.array([25 * HOUR_US])
+    found = pieces([9000, 500, 7], (23 * HOUR_US, 25 * HOUR_US, 4.0), is_held=True)
 
-    hold(budget, EDGES, start, end, np.array([4.0]), 1)
+    assert found[:, ENERGY_MWH].tolist() == [2000, 500]
 
-    assert budget.tolist() == [2000, 500, 0]
+
+def test_pieces_of_equal_energy_differ_by_a_milliwatt_hour_at_most():
+    found = pieces([10, 0, 0], *((n * HOUR_US, (n + 1) * HOUR_US, 1.0) for n in range(4)))
+
+    assert sorted(found[:, ENERGY_MWH].tolist()) == [2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("seed", range(20))
