@@ -31,13 +31,15 @@ def separate_base(home: Any, days: Any, work: Any, found: Any, left_wh: Any) -> 
     for day in range(days.is_even.size):
         low, high, d = days.cuts[day], days.cuts[day + 1], day - home.n_context
         valid_uwh, standby_uwh, cold_uwh = take_base(
-            home.duration_s[low:high],
-            home.energy_uwh[low:high],
-            home.is_valid[low:high],
+            home.duration_s,
+            home.energy_uwh,
+            home.is_valid,
+            np.uint64(low),
+            np.uint64(high),
             days.is_even[day],
             level_w[max(d, 0)],
             fridge_w,
-            residual_wh[low:high],
+            residual_wh,
         )
         if d >= 0:
             left_wh[d] = valid_uwh * 1e-6
@@ -57,6 +59,8 @@ def take_base(
     duration_s: Any,
     energy_uwh: Any,
     is_valid: Any,
+    low: Any,
+    high: Any,
     is_even: Any,
     standby_w: Any,
     cold_w: Any,
@@ -68,11 +72,13 @@ def take_base(
 
     Parameters
     ----------
-    duration_s, energy_uwh, is_valid : arrays of shape (intervals,)
+    duration_s, energy_uwh, is_valid : arrays of shape (n,)
+    low, high : unsigned int
+        The day is the intervals `low:high`; without a sign they spare the check for places counted from the end.
     is_even : bool
         Whether all are valid and of one length.
-    residual_wh : ndarray of float64, shape (intervals,), [Wh]
-        Filled with what is left, 0 where nothing is known.
+    residual_wh : ndarray of float64, shape (n,), [Wh]
+        Filled with what is left of them, 0 where nothing is known.
 
     Returns
     -------
@@ -80,8 +86,8 @@ def take_base(
     """
     valid, standby, cold = np.int64(0), np.int64(0), np.int64(0)
     if is_even:
-        most_standby, most_cold = share_of(standby_w, duration_s[0]), share_of(cold_w, duration_s[0])
-        for i in range(energy_uwh.size):
+        most_standby, most_cold = share_of(standby_w, duration_s[low]), share_of(cold_w, duration_s[low])
+        for i in range(low, high):
             base = min(most_standby, energy_uwh[i])
             cool = min(most_cold, energy_uwh[i] - base)
             residual_wh[i] = (energy_uwh[i] - base - cool) * 1e-6
@@ -89,7 +95,7 @@ def take_base(
             standby += base
             cold += cool
     else:
-        for i in range(energy_uwh.size):
+        for i in range(low, high):
             energy = energy_uwh[i] if is_valid[i] else np.int64(0)
             base = min(share_of(standby_w, duration_s[i]), energy)
             cool = min(share_of(cold_w, duration_s[i]), energy - base)

@@ -72,10 +72,10 @@ def _disaggregate_home(
     total_uwh, valid_s = np.zeros(n_days, dtype=np.int64), np.zeros(n_days, dtype=np.int64)
     rows = np.zeros((n_days, N_COLUMNS), dtype=np.uint16)
     cuts, is_even = np.empty(n_days + 1, dtype=np.int64), np.empty(n_days, dtype=np.bool_)
-    is_even_home = measure_home(
+    step_s, per_day = measure_home(
         start_us, duration_s, energy_uwh, is_valid, edges_us, total_uwh, valid_s, rows, cuts, is_even
     )
-    days = Days(cuts, is_even, np.int64(duration_s[cuts[0]]) if is_even_home else np.int64(0))
+    days = Days(cuts, is_even, step_s, per_day)
     n_target = n_days - n_context
     first = inputs.target_offsets[home]
     last = first + n_target

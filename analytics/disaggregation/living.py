@@ -134,12 +134,14 @@ def leave_others(
     for d in range(home.share.size):
         low, high = days.cuts[home.n_context + d], days.cuts[home.n_context + d + 1]
         wanted_wh, lit_wh, dim_wh = light(
-            home.duration_s[low:high],
-            home.is_valid[low:high],
-            work.is_dark[low:high],
+            home.duration_s,
+            home.is_valid,
+            work.is_dark,
+            np.uint64(low),
+            np.uint64(high),
             days.is_even[home.n_context + d],
             uwh_per_s,
-            work.residual_wh[low:high],
+            work.residual_wh,
         )
         lights_wh += wanted_wh
         rest_wh += dim_wh
@@ -158,21 +160,31 @@ def leave_others(
 
 
 @compiled
-def light(duration_s: Any, is_valid: Any, is_dark: Any, is_even: Any, uwh_per_s: Any, residual_wh: Any) -> Any:
+def light(
+    duration_s: Any,
+    is_valid: Any,
+    is_dark: Any,
+    low: Any,
+    high: Any,
+    is_even: Any,
+    uwh_per_s: Any,
+    residual_wh: Any,
+) -> Any:
     """Return what lights want of a day's intervals, what they get, and what is left of them [Wh].
 
-    Whole microwatt-hours are added up, several at once in any order.
+    Whole microwatt-hours are added up, several at once in any order. The day is the intervals `low:high`; without
+    a sign they spare the check for places counted from the end.
     """
     wanted, lit, rest = np.int64(0), np.int64(0), np.int64(0)
-    if is_even and duration_s.size > 0:
-        usual = np.int64(uwh_per_s * duration_s[0] + 0.5)
-        for i in range(residual_wh.size):
+    if is_even:
+        usual = np.int64(uwh_per_s * duration_s[low] + 0.5)
+        for i in range(low, high):
             want, left = usual if is_dark[i] else np.int64(0), np.int64(residual_wh[i] * 1e6 + 0.5)
             wanted += want
             lit += min(want, left)
             rest += left
     else:
-        for i in range(residual_wh.size):
+        for i in range(low, high):
             is_lit = is_dark[i] and is_valid[i]
             want = np.int64(uwh_per_s * duration_s[i] + 0.5) if is_lit else np.int64(0)
             left = np.int64(residual_wh[i] * 1e6 + 0.5)

@@ -139,23 +139,22 @@ def favour_regular(runs: Any, n_runs: Any, days: Any) -> None:
 
 @compiled
 def dot(a: Any, b: Any) -> Any:
-    """Return the sum of products of two arrays of one length, in eight sums that do not wait for each other."""
-    sum0 = sum1 = sum2 = sum3 = sum4 = sum5 = sum6 = sum7 = 0.0
-    eights = a.size // 8
-    for eight in range(eights):
-        x, y = a[8 * eight : 8 * eight + 8], b[8 * eight : 8 * eight + 8]
-        sum0 += x[0] * y[0]
-        sum1 += x[1] * y[1]
-        sum2 += x[2] * y[2]
-        sum3 += x[3] * y[3]
-        sum4 += x[4] * y[4]
-        sum5 += x[5] * y[5]
-        sum6 += x[6] * y[6]
-        sum7 += x[7] * y[7]
-    x, y = a[8 * eights :], b[8 * eights :]
-    for i in range(x.size):
-        sum0 += x[i] * y[i]
-    return ((sum0 + sum1) + (sum2 + sum3)) + ((sum4 + sum5) + (sum6 + sum7))
+    """Return the sum of products of two arrays of one length, in four sums that do not wait for each other."""
+    sum0 = sum1 = sum2 = sum3 = 0.0
+    one, four = np.uint64(1), np.uint64(4)
+    whole = np.uint64(a.size) // four * four
+    # Whole numbers without a sign spare the check for places counted from the end.
+    for i in range(np.uint64(0), whole, four):
+        j = i + one
+        k = j + one
+        m = k + one
+        sum0 += a[i] * b[i]
+        sum1 += a[j] * b[j]
+        sum2 += a[k] * b[k]
+        sum3 += a[m] * b[m]
+    for i in range(whole, np.uint64(a.size)):
+        sum0 += a[i] * b[i]
+    return (sum0 + sum1) + (sum2 + sum3)
 
 
 @compiled
@@ -165,7 +164,7 @@ def share_runs(runs: Any, n_runs: Any, days: Any, rates: Any, class_wh: Any, cla
     Those of components that are not owned are 0.
     """
     usual = rates.copy()
-    whole, energy_wh = np.empty(n_runs), runs.energy_wh[:n_runs]
+    whole = np.empty(n_runs)
     for turn in range(N_ROUNDS):
         whole[:] = 0.0
         for k in range(N_COMPONENTS):
@@ -180,34 +179,26 @@ def share_runs(runs: Any, n_runs: Any, days: Any, rates: Any, class_wh: Any, cla
                 if usual[k] > 0:
                     count = rates[k] * dot(runs.odds[k, :n_runs], whole)
                     rates[k] = (usual[k] * RUN_DAYS_OF_PRIOR + count) / (RUN_DAYS_OF_PRIOR + days)
-    class_wh[:] = 0.0
-    class_variance[:] = 0.0
-    for k in range(N_COMPONENTS):
-        odds, rate = runs.odds[k, :n_runs], rates[k]
-        if rate > 0:
-            for run in range(n_runs):
-                odds[run] = rate * odds[run] * whole[run]
-            class_wh[CLASS_OF[k]] += dot(odds, energy_wh)
-            class_variance[CLASS_OF[k]] += spread_of(odds, energy_wh)
-        else:
-            odds[:] = 0.0
+    settle_runs(runs, n_runs, rates, whole, class_wh, class_variance)
 
 
 @compiled
-def spread_of(share: Any, energy_wh: Any) -> Any:
-    """Return the sum of the runs' variances for one component, `p (1 - p) e²` each [Wh²]; see `dot`."""
-    sum0 = sum1 = sum2 = sum3 = 0.0
-    fours = share.size // 4
-    for four in range(fours):
-        p, e = share[4 * four : 4 * four + 4], energy_wh[4 * four : 4 * four + 4]
-        sum0 += p[0] * (1.0 - p[0]) * (e[0] * e[0])
-        sum1 += p[1] * (1.0 - p[1]) * (e[1] * e[1])
-        sum2 += p[2] * (1.0 - p[2]) * (e[2] * e[2])
-        sum3 += p[3] * (1.0 - p[3]) * (e[3] * e[3])
-    p, e = share[4 * fours :], energy_wh[4 * fours :]
-    for i in range(p.size):
-        sum0 += p[i] * (1.0 - p[i]) * (e[i] * e[i])
-    return (sum0 + sum1) + (sum2 + sum3)
+def settle_runs(runs: Any, n_runs: Any, rates: Any, per_whole: Any, class_wh: Any, class_variance: Any) -> None:
+    """Turn odds into shares at the last rates, over what all come to; fill energy and variance per class."""
+    doubt, energy_wh = np.empty(n_runs), runs.energy_wh[:n_runs]
+    class_wh[:] = 0.0
+    class_variance[:] = 0.0
+    for k in range(N_COMPONENTS):
+        share, rate = runs.odds[k, :n_runs], rates[k]
+        if rate > 0:
+            for run in range(n_runs):
+                share[run] = rate * share[run] * per_whole[run]
+            for run in range(n_runs):
+                doubt[run] = (1.0 - share[run]) * (energy_wh[run] * energy_wh[run])
+            class_wh[CLASS_OF[k]] += dot(share, energy_wh)
+            class_variance[CLASS_OF[k]] += dot(share, doubt)
+        else:
+            share[:] = 0.0
 
 
 @compiled

@@ -155,12 +155,30 @@ def note_powers(
     row[MAXIMUM_W] = steps_of(most_w, STEPS[MAXIMUM_W])
     row[QUIET_W] = steps_of(quiet_w if quiet_w < np.inf else least_w, STEPS[QUIET_W])
     if most_w - least_w >= MIN_RISE_W:
-        level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
-        if plateau_s > 0:
-            wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
-            row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
-            row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
-            row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
+        note_plateau(
+            start_us, duration_s, energy_uwh, is_valid, day_us, length_s, least_w, row, is_even_day=is_even_day
+        )
+
+
+@compiled
+def note_plateau(
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    day_us: Any,
+    length_s: Any,
+    least_w: Any,
+    row: Any,
+    is_even_day: Any,
+) -> None:
+    """Note the longest flat block of high power of a day."""
+    level_w, plateau_s, at = longest_plateau(duration_s, energy_uwh, is_valid, is_even_day, least_w)
+    if plateau_s > 0:
+        wall_s = wall_second((start_us[at] - day_us) // 1_000_000, length_s)
+        row[PLATEAU_W] = steps_of(level_w, STEPS[PLATEAU_W])
+        row[PLATEAU_W + 1] = steps_of(plateau_s / 60.0, STEPS[PLATEAU_W + 1])
+        row[PLATEAU_W + 2] = steps_of(float(wall_s // 60), STEPS[PLATEAU_W + 2])
 
 
 @compiled
@@ -295,6 +313,94 @@ def count_before(start_us: Any, duration_s: Any, first: Any, edge_us: Any) -> An
 
 
 @compiled
+def intervals_a_day(step_s: Any, start_us: Any, edges_us: Any, n: Any) -> Any:
+    """Return how many intervals each day has where all have one length and every day 24 hours, else 0.
+
+    Parameters
+    ----------
+    step_s : int
+        Length of all intervals, which follow each other without a gap; 0 where that is not so.
+    start_us, n : int
+        Start of the first of them, and how many there are.
+    """
+    odd = np.int64(0)
+    for day in range(edges_us.size - 1):
+        odd += np.int64(edges_us[day + 1] - edges_us[day] != DAY_S * 1_000_000)
+    if step_s == 0 or odd > 0 or DAY_S % step_s > 0 or start_us != edges_us[0]:
+        return np.int64(0)
+    per_day = DAY_S // step_s
+    return per_day if n == per_day * (edges_us.size - 1) else np.int64(0)
+
+
+@compiled
+def measure_regular_home(
+    start_us: Any,
+    duration_s: Any,
+    energy_uwh: Any,
+    is_valid: Any,
+    edges_us: Any,
+    per_day: Any,
+    total_uwh: Any,
+    valid_s: Any,
+    rows: Any,
+) -> None:
+    """Do the same as `measure_even_day` for all days at once, each of 24 hours and as many intervals."""
+    step_s, n_days = DAY_S // per_day, edges_us.size - 1
+    least, most, quiet = np.empty(n_days), np.empty(n_days), np.empty(n_days)
+    part_uwh, ends = np.empty((4, n_days), dtype=np.int64), np.empty(5, dtype=np.int64)
+    for part in range(5):
+        ends[part] = min((part * PART_S + step_s - 1) // step_s, per_day)
+    width, sums_uwh = (QUIET_S + step_s - 1) // step_s, np.empty(per_day + 1, dtype=np.int64)
+    after_uwh = sums_uwh[1:]
+    later_uwh = sums_uwh[min(width, per_day) :]
+    sums_uwh[0] = 0
+    for day in range(n_days):
+        day_uwh = energy_uwh[day * per_day : (day + 1) * per_day]
+        total, low, high = np.int64(0), day_uwh[0], day_uwh[0]
+        for i in range(day_uwh.size):
+            total += day_uwh[i]
+            after_uwh[i] = total
+        for i in range(day_uwh.size):
+            low, high = min(low, day_uwh[i]), max(high, day_uwh[i])
+        least[day], most[day] = low / step_s * 0.0036, max(high / step_s, 0.0) * 0.0036
+        total_uwh[day], valid_s[day] = total, DAY_S
+        of_window = total
+        for i in range(later_uwh.size):
+            of_window = min(of_window, later_uwh[i] - sums_uwh[i])
+        quiet[day] = of_window * 0.0036 / (width * step_s) if width <= per_day else least[day]
+        for part in range(4):
+            part_uwh[part, day] = sums_uwh[ends[part + 1]] - sums_uwh[ends[part]]
+    rows[:] = 0
+    for part in range(4):
+        part_s = (ends[part + 1] - ends[part]) * step_s
+        if part_s > 0:
+            share = steps_of(min(part_s / PART_S, 1.0), STEPS[PART0_VALID_SHARE])
+            for day in range(n_days):
+                rows[day, PART0_POWER_W + part] = steps_of(
+                    part_uwh[part, day] * 0.0036 / part_s, STEPS[PART0_POWER_W]
+                )
+                rows[day, PART0_VALID_SHARE + part] = share
+    for day in range(n_days):
+        rows[day, MINIMUM_W] = steps_of(least[day], STEPS[MINIMUM_W])
+        rows[day, QUIET_W] = steps_of(quiet[day], STEPS[QUIET_W])
+        rows[day, MAXIMUM_W] = steps_of(most[day], STEPS[MAXIMUM_W])
+    for day in range(n_days):
+        if most[day] - least[day] >= MIN_RISE_W:
+            first, end = day * per_day, (day + 1) * per_day
+            note_plateau(
+                start_us[first:end],
+                duration_s[first:end],
+                energy_uwh[first:end],
+                is_valid[first:end],
+                edges_us[day],
+                DAY_S,
+                least[day],
+                rows[day],
+                is_even_day=True,
+            )
+
+
+@compiled
 def measure_home(
     start_us: Any,
     duration_s: Any,
@@ -318,14 +424,33 @@ def measure_home(
 
     Returns
     -------
-    is_even_home : bool
-        Whether the intervals of all days together are.
+    step_s, per_day : int
+        Length of the intervals where those of all days together are even, else 0; how many each day has where
+        it is also of 24 hours and begins with an interval, else 0.
     """
     i = np.searchsorted(start_us, edges_us[0])
     end = np.searchsorted(start_us, edges_us[-1])
     is_even_home = end > i and is_even(start_us[i:end], duration_s[i:end], is_valid[i:end])
-    sums_uwh = np.empty(end - i + 1, dtype=np.int64)
+    step_s: Any = np.int64(duration_s[i]) if is_even_home else np.int64(0)
     cuts[0] = i
+    per_day = intervals_a_day(step_s, start_us[i], edges_us, end - i) if is_even_home else np.int64(0)
+    if per_day > 0:
+        measure_regular_home(
+            start_us[i:end],
+            duration_s[i:end],
+            energy_uwh[i:end],
+            is_valid[i:end],
+            edges_us,
+            per_day,
+            total_uwh,
+            valid_s,
+            rows,
+        )
+        for day in range(edges_us.size - 1):
+            cuts[day + 1] = cuts[day] + per_day
+            is_even_day[day] = True
+        return step_s, per_day
+    sums_uwh = np.empty(end - i + 1, dtype=np.int64)
     for day in range(edges_us.size - 1):
         stop = i
         stop += count_before(start_us, duration_s, i, edges_us[day + 1])
@@ -346,7 +471,7 @@ def measure_home(
             rows[day],
         )
         i = stop
-    return is_even_home
+    return step_s, per_day
 
 
 @compiled

@@ -14,19 +14,24 @@ from analytics.disaggregation.stages.season import HOUR_US, sun_sine
 class Days(NamedTuple):
     """First interval of each day of one home and the end of the last one's, and whether a day's are even.
 
-    `step_s` is the length of the intervals where those of all days together are even, else 0.
+    `step_s` is the length of the intervals where those of all days together are even, `per_day` how many each day
+    has where it is also of 24 hours and begins with an interval, else 0.
     """
 
     cuts: npt.NDArray[np.int64]
     is_even: npt.NDArray[np.bool_]
     step_s: int
+    per_day: int
 
 
 class Work(NamedTuple):
     """Arrays of one home's intervals, shape (n,), used again for the next.
 
-    `is_on` and `turns` are of shape (n + 2,): see `runs`.
+    `is_on` and `turns` are of shape (n + 2,): see `runs`. `clock` tells what `wall_s` holds, for most homes of a
+    batch have the same: intervals a day, first interval and number of days, or zeros.
     """
+
+    clock: npt.NDArray[np.int64]
 
     wall_s: npt.NDArray[np.int32]
     celsius: npt.NDArray[np.float64]
@@ -42,6 +47,7 @@ class Work(NamedTuple):
 def new_work(n: Any) -> Any:
     """Return room for so many intervals."""
     return Work(
+        np.zeros(3, dtype=np.int64),
         np.empty(n, dtype=np.int32),
         np.empty(n),
         np.empty(n, dtype=np.bool_),
@@ -57,6 +63,7 @@ def new_work(n: Any) -> Any:
 def part_of(work: Any, n: Any) -> Any:
     """Return the first `n` places of the arrays."""
     return Work(
+        work.clock,
         work.wall_s[:n],
         work.celsius[:n],
         work.is_dark[:n],
@@ -132,21 +139,31 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
             work.celsius[low:high],
             work.is_dark[low:high],
         )
-    for d in range(days.is_even.size):
+    read_clock(start_us, edges_us, days, work)
+    wall_s, is_dark = work.wall_s[low:high], work.is_dark[low:high]
+    for i in range(wall_s.size):
+        is_dark[i] &= wall_s[i] >= WAKING_FROM_H * 3600
+
+
+@compiled
+def read_clock(start_us: Any, edges_us: Any, days: Any, work: Any) -> None:
+    """Fill the wall clock of each interval of a home within its days."""
+    n_days, clock = days.is_even.size, work.clock
+    if days.per_day > 0 and clock[0] == days.per_day and clock[1] == days.cuts[0] and clock[2] == n_days:
+        return
+    clock[0], clock[1], clock[2] = days.per_day, days.cuts[0], n_days
+    for d in range(n_days):
         low, high = days.cuts[d], days.cuts[d + 1]
         length_s = (edges_us[d + 1] - edges_us[d]) // 1_000_000
         # Parts of the arrays spare the check for places counted from the end.
-        day_us, clock_s, is_dark = start_us[low:high], work.wall_s[low:high], work.is_dark[low:high]
-        if length_s == DAY_S and days.step_s > 0 and day_us.size > 0:
-            first_s = (day_us[0] - edges_us[d]) // 1_000_000
-            for i in range(clock_s.size):
-                clock_s[i] = min(first_s + i * days.step_s, DAY_S - 1)
+        day_us, clock_s = start_us[low:high], work.wall_s[low:high]
+        # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
+        if length_s == DAY_S:
+            for i in range(day_us.size):
+                clock_s[i] = min(np.int32((day_us[i] - edges_us[d] + 0.5) * 1e-6), np.int32(DAY_S - 1))
         else:
-            # Exact: the microseconds of a day are far below 2**53, and half of one keeps whole seconds whole.
             for i in range(day_us.size):
                 clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
-        for i in range(clock_s.size):
-            is_dark[i] &= clock_s[i] >= WAKING_FROM_H * 3600
 
 
 @compiled

@@ -120,11 +120,12 @@ def claim(residual_wh: Any, duration_s: Any) -> Any:
 
 @compiled
 def claims(residual_wh: Any, duration_s: Any, low: Any, high: Any) -> Any:
-    """Return what a run has of the energy of the intervals `low:high` [Wh]."""
-    total = 0.0
+    """Return what a run has of the energy of the intervals `low:high` [Wh], added up in whole microwatt-hours."""
+    total = np.int64(0)
+    # Whole numbers without a sign spare the check for places counted from the end.
     for i in range(np.uint64(low), np.uint64(high)):
-        total += claim(residual_wh[i], duration_s[i])
-    return total
+        total += np.int64(claim(residual_wh[i], duration_s[i]) * 1e6 + 0.5)
+    return total * 1e-6
 
 
 @compiled
