@@ -15,10 +15,10 @@ from analytics.disaggregation.estimate import estimate
 from analytics.disaggregation.home_month import new_activations
 from analytics.disaggregation.priors import GENERATOR_CONFIDENCE
 from analytics.disaggregation.stages import compiled, inlined
-from analytics.disaggregation.stages.days import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.home import HAS_GENERATOR
 from analytics.disaggregation.stages.pieces import add_pieces
 from analytics.disaggregation.stages.placing import Days, new_work
+from analytics.disaggregation.stages.quality import SOUND, fault_of, measure_home
 from analytics.disaggregation.stages.reconcile import bound, round_parts
 
 

@@ -11,7 +11,7 @@ from analytics.disaggregation.columns import (
     STATISTICS_VERSION,
     Statistics,
 )
-from analytics.disaggregation.stages.days import NEGATIVE, NO_LENGTH, NOT_IN_ORDER, measure_homes
+from analytics.disaggregation.stages.quality import NEGATIVE, NO_LENGTH, NOT_IN_ORDER, measure_homes
 from analytics.errors import BrokenContractError
 from analytics.kernels.checks import require_array, require_offsets
 

@@ -117,28 +117,31 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
     """Fill clock, warmth and darkness of each interval of a home within its days."""
     start_us = inputs.start_us[inputs.offsets[n] : inputs.offsets[n + 1]]
     edges_us = inputs.edges_us[inputs.edge_offsets[n] : inputs.edge_offsets[n + 1]]
-    hourly_c, is_night = inputs.celsius[inputs.place[n]], inputs.is_night[inputs.place[n]]
+    hourly_c, is_night, first_us = (
+        inputs.celsius[inputs.place[n]],
+        inputs.is_night[inputs.place[n]],
+        inputs.first_hour_us,
+    )
     low, high = days.cuts[0], days.cuts[days.is_even.size]
+    even, behind = low, low  # from `even` to `behind` are whole hours of intervals of one length
     step_us = days.step_s * 1_000_000
-    passed_us = start_us[min(low, start_us.size - 1)] - inputs.first_hour_us
-    if step_us > 0 and HOUR_US % step_us == 0 and passed_us >= 0 and passed_us % step_us == 0:
-        spread_hours(
-            hourly_c,
-            is_night,
-            passed_us // step_us,
-            HOUR_US // step_us,
-            work.celsius[low:high],
-            work.is_dark[low:high],
-        )
-    else:
-        look_up_hours(
-            hourly_c,
-            is_night,
-            start_us[low:high],
-            inputs.first_hour_us,
-            work.celsius[low:high],
-            work.is_dark[low:high],
-        )
+    if step_us > 0 and HOUR_US % step_us == 0:
+        per_hour, passed = HOUR_US // step_us, (start_us[low] - first_us) // step_us
+        even += -passed % per_hour
+        hour, hours = (passed + even - low) // per_hour, (high - even) // per_hour
+        is_aligned = (start_us[low] - first_us) % step_us == 0
+        if is_aligned and hour >= 0 and hours > 0 and hour + hours <= hourly_c.size:
+            behind = even + hours * per_hour
+            spread_hours(
+                hourly_c[hour : hour + hours],
+                is_night[hour : hour + hours],
+                work.celsius[even:behind].reshape(hours, per_hour),
+                work.is_dark[even:behind].reshape(hours, per_hour),
+            )
+        else:
+            even = low
+    look_up_hours(hourly_c, is_night, start_us, first_us, low, even, work)
+    look_up_hours(hourly_c, is_night, start_us, first_us, behind, high, work)
     read_clock(start_us, edges_us, days, work)
     wall_s, is_dark = work.wall_s[low:high], work.is_dark[low:high]
     for i in range(wall_s.size):
@@ -168,32 +171,33 @@ def read_clock(start_us: Any, edges_us: Any, days: Any, work: Any) -> None:
 
 @compiled
 def look_up_hours(
-    hourly_c: Any, is_night: Any, start_us: Any, first_hour_us: Any, celsius: Any, is_dark: Any
+    hourly_c: Any, is_night: Any, start_us: Any, first_hour_us: Any, low: Any, high: Any, work: Any
 ) -> None:
-    """Fill warmth and darkness of some intervals by the hours they start in, the nearest where there is none."""
-    hour, next_us, warmth, is_late = np.int64(-1), first_hour_us, 0.0, False
-    for i in range(start_us.size):
-        if start_us[i] >= next_us or i == 0:
+    """Fill warmth and darkness of the intervals `low:high` by the hour they start in, the nearest one known."""
+    next_us, warmth, is_late = np.int64(-(2**62)), 0.0, False
+    for i in range(low, high):
+        if start_us[i] >= next_us:
             hour = (start_us[i] - first_hour_us) // HOUR_US
             next_us = first_hour_us + (hour + 1) * HOUR_US
             at = min(max(hour, 0), hourly_c.size - 1)
             warmth, is_late = hourly_c[at], is_night[at]
-        celsius[i] = warmth
-        is_dark[i] = is_late
+        work.celsius[i], work.is_dark[i] = warmth, is_late
 
 
 @compiled
-def spread_hours(hourly_c: Any, is_night: Any, first: Any, per_hour: Any, celsius: Any, is_dark: Any) -> None:
-    """Fill the same of intervals of one length without a gap, so many an hour, the first the `first` of all.
-
-    Interval after interval of the hour, each for all hours: the place within the hour is the same then.
-    """
-    for beside in range(per_hour):
-        # The first interval at this place within the hour, and its hour.
-        begin = (beside - first) % per_hour
-        hour = (first + begin) // per_hour
-        for i in range(begin, celsius.size, per_hour):
-            at = min(hour, hourly_c.size - 1)
-            celsius[i] = hourly_c[at]
-            is_dark[i] = is_night[at]
-            hour += 1
+def spread_hours(hourly_c: Any, is_night: Any, celsius: Any, is_dark: Any) -> None:
+    """Fill the same of whole hours, the intervals in shape (hours, intervals an hour)."""
+    if celsius.shape[1] == 2:  # half of the time of the general way
+        for hour in range(hourly_c.size):
+            celsius[hour, 0] = hourly_c[hour]
+            celsius[hour, 1] = hourly_c[hour]
+        for hour in range(hourly_c.size):
+            is_dark[hour, 0] = is_night[hour]
+            is_dark[hour, 1] = is_night[hour]
+        return
+    for hour in range(hourly_c.size):
+        warmth, is_late = hourly_c[hour], is_night[hour]
+        for i in range(celsius.shape[1]):
+            celsius[hour, i] = warmth
+        for i in range(is_dark.shape[1]):
+            is_dark[hour, i] = is_late
