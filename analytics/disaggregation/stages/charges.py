@@ -56,8 +56,6 @@ MOST_BESIDE = 1.5
 TWICE = 1.6
 RARE = 0.02
 """Share of the time that other use is taken to be in each band at least."""
-AT_ONCE = 16
-"""Intervals looked at together for a full one."""
 HOURS_KNOWN = 0.5
 HOURS_ANY = 0.02
 """Charges begin in any hour: as counts, and as a share of those counted."""
@@ -139,11 +137,15 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
     first_of, end_of, high_s = runs.first, runs.end, habits.high_s
     n_runs, is_open, dip = 0, False, 0
     full_wh_per_s, twice_wh_per_s = FULL * wh_per_s, TWICE * wh_per_s
-    i, looked = np.int64(0), np.int64(0)
+    i = np.int64(0)
     while i < duration_s.size:
-        if not is_open and i >= looked:
-            i = _next_full(residual_wh, duration_s, full_wh_per_s, i)
-            looked = i + AT_ONCE
+        if not is_open:
+            full = duration_s.size
+            for k in range(max(i, 0), duration_s.size):
+                if residual_wh[k] >= full_wh_per_s * duration_s[k]:
+                    full = k
+                    break
+            i = full
             if i == duration_s.size:
                 break
         is_full = is_valid[i] and residual_wh[i] >= full_wh_per_s * duration_s[i]
@@ -173,24 +175,6 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
 
 
 @compiled
-def _next_full(residual_wh: Any, duration_s: Any, full_wh_per_s: Any, first: Any) -> Any:
-    """Return an interval from `first` on with none before it that is full, the end without any."""
-    left_wh, left_s = residual_wh[first:], duration_s[first:]
-    i = np.int64(0)
-    while i + AT_ONCE <= left_wh.size:
-        some_wh, some_s = left_wh[i : i + AT_ONCE], left_s[i : i + AT_ONCE]
-        count = np.int64(0)
-        for k in range(AT_ONCE):
-            count += np.int64(some_wh[k] >= full_wh_per_s * some_s[k])
-        if count > 0:
-            break
-        i += AT_ONCE
-    while i < left_wh.size and left_wh[i] < full_wh_per_s * left_s[i]:
-        i += 1
-    return first + i
-
-
-@compiled
 def weigh_habits(habits: Any, hour_s: Any) -> None:
     """Turn what is counted by the hour into logarithms of densities."""
     total = 0.0
@@ -211,10 +195,12 @@ def weigh_habits(habits: Any, hour_s: Any) -> None:
 
 
 @compiled
-def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any) -> Any:
+def find_candidates(
+    home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: Any, sides: Any, found: Any, is_last: Any
+) -> Any:
     """Fill the candidates of the runs; return how many there are.
 
-    Likely ones are moved from the habits of other use to those of charging, for the next look.
+    But for the last look, likely ones are moved from the habits of other use to those of charging, for the next.
     """
     n_found = 0
     residual_wh, duration_s, wall_s = home.residual_wh, home.duration_s, home.wall_s
@@ -230,6 +216,8 @@ def find_candidates(home: Any, wh_per_s: Any, habits: Any, runs: Any, n_runs: An
             found.first[n_found], found.end[n_found], found.logit[n_found] = first, end, logit
             found.row[n_found] = row
             n_found += 1
+            if is_last:
+                continue
             likely = 1.0 / (1.0 + np.exp(-logit))
             habits.starts[home.wall_s[first] // 3600] += likely
             high_s, twice_wh_per_s = habits.high_s, TWICE * wh_per_s

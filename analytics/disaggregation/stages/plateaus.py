@@ -8,9 +8,10 @@ Source: disaggregation method, stage 3; the numbers are own choices, tuned on th
 home and on charges laid into homes without a vehicle.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.disaggregation.columns import PLATEAU_W
 from analytics.disaggregation.stages import compiled
@@ -43,8 +44,21 @@ SLOT_MIN = 10
 N_SLOTS = 144
 
 LEVEL, LENGTH, START = PLATEAU_W, PLATEAU_W + 1, PLATEAU_W + 2
-LEVEL_W, WEIGHT_MIN, LENGTH_MIN, START_MIN = range(4)
-"""Rows of plateaus: see `plateaus_of`."""
+N_NUMBERS = 5
+LEVEL_W, WEIGHT_MIN, LENGTH_MIN, START_MIN, IS_BEFORE = range(N_NUMBERS)
+"""Rows of `Plateaus.numbers`."""
+
+
+class Plateaus(NamedTuple):
+    """The plateaus of a home's days, bin after bin, shape (N_NUMBERS, plateaus), and where each bin begins.
+
+    All are whole numbers, so that sums over them are exact in any order; `all_wmin` is their energy [W min], the
+    long ones as `MAX_WEIGHT_MIN`.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int64]
+    all_wmin: int
 
 
 @compiled
@@ -252,33 +266,45 @@ def _block(duration_s: Any, energy_uwh: Any, is_valid: Any, first: Any, base_w: 
 
 @compiled
 def plateaus_of(experience: Any, n_before: Any) -> Any:
-    """Return the days' plateaus in order, shape (4, plateaus), and how many of them are of the first `n_before`.
-
-    The rows are `LEVEL_W`, `WEIGHT_MIN`, `LENGTH_MIN` and `START_MIN`. They are whole numbers, so that sums over
-    them are exact in any order and several are added at once.
-    """
-    count = 0
-    for d in range(experience.shape[0]):
-        count += int(experience[d, LEVEL] > 0)
-    plateaus = np.empty((4, count), dtype=np.int64)
-    k, k_before = 0, 0
+    """Return the days' plateaus, those of the first `n_before` days marked."""
+    begins, all_wmin = np.zeros(N_BINS + 1, dtype=np.int64), np.int64(0)
     for d in range(experience.shape[0]):
         if experience[d, LEVEL] > 0:
-            plateaus[LEVEL_W, k] = experience[d, LEVEL]
-            minutes: Any = np.int64(experience[d, LENGTH])
-            plateaus[WEIGHT_MIN, k] = min(minutes, MAX_WEIGHT_MIN)
-            plateaus[LENGTH_MIN, k] = experience[d, LENGTH]
-            plateaus[START_MIN, k] = experience[d, START]
-            k += 1
-            k_before += int(d < n_before)
-    return plateaus, k_before
+            begins[_bin_of(experience[d, LEVEL]) + 1] += 1
+    for k in range(N_BINS):
+        begins[k + 1] += begins[k]
+    at = begins.copy()
+    numbers = np.empty((N_NUMBERS, begins[N_BINS]), dtype=np.int64)
+    for d in range(experience.shape[0]):
+        if experience[d, LEVEL] > 0:
+            slot = _bin_of(experience[d, LEVEL])
+            k, minutes = at[slot], np.int64(experience[d, LENGTH])
+            at[slot] += 1
+            numbers[LEVEL_W, k], numbers[WEIGHT_MIN, k] = experience[d, LEVEL], min(minutes, MAX_WEIGHT_MIN)
+            numbers[LENGTH_MIN, k], numbers[START_MIN, k] = minutes, experience[d, START]
+            numbers[IS_BEFORE, k] = d < n_before
+            all_wmin += numbers[LEVEL_W, k] * numbers[WEIGHT_MIN, k]
+    return Plateaus(numbers, begins, all_wmin)
+
+
+@compiled
+def _bin_of(level_w: Any) -> Any:
+    """Return the bin of a level."""
+    return np.int64(min(level_w / BIN_W, N_BINS - 1.0))
+
+
+@compiled
+def _between(plateaus: Any, low_w: Any, high_w: Any) -> Any:
+    """Return where the plateaus of all bins between two powers begin and end; those of other bins are not between."""
+    return plateaus.begins[_bin_of(max(low_w, 0.0))], plateaus.begins[_bin_of(max(high_w, 0.0)) + 1]
 
 
 @compiled
 def mean_level(plateaus: Any, low_w: Any, high_w: Any) -> Any:
     """Return the mean level of the plateaus between two powers [W], 0 without any."""
     total, weight = np.int64(0), np.int64(0)
-    level_w, weight_min = plateaus[LEVEL_W], plateaus[WEIGHT_MIN]
+    first, end = _between(plateaus, low_w, high_w)
+    level_w, weight_min = plateaus.numbers[LEVEL_W, first:end], plateaus.numbers[WEIGHT_MIN, first:end]
     for k in range(level_w.size):
         minutes = weight_min[k] if low_w <= level_w[k] <= high_w else np.int64(0)
         total += level_w[k] * minutes
@@ -299,20 +325,23 @@ def usual_level(plateaus: Any, low_w: Any, high_w: Any) -> Any:
 @compiled
 def fill_histogram(plateaus: Any, histogram: Any) -> None:
     """Fill a histogram of `N_BINS` bins of `BIN_W` with the energy of the plateaus, weak ones less."""
-    histogram[:] = 0.0
-    for k in range(plateaus.shape[1]):
-        level_w = plateaus[LEVEL_W, k]
-        slot = min(int(level_w / BIN_W), N_BINS - 1)
-        trust = 1.0 if level_w >= WEAK_W else WEAK_TRUST
-        histogram[slot] += trust * level_w * plateaus[WEIGHT_MIN, k]
+    level_w, weight_min = plateaus.numbers[LEVEL_W], plateaus.numbers[WEIGHT_MIN]
+    for slot in range(N_BINS):
+        energy_wmin = 0.0
+        for k in range(plateaus.begins[slot], plateaus.begins[slot + 1]):
+            trust = 1.0 if level_w[k] >= WEAK_W else WEAK_TRUST
+            energy_wmin += trust * level_w[k] * weight_min[k]
+        histogram[slot] = energy_wmin
 
 
 @compiled
 def add_starts(plateaus: Any, power_w: Any, starts: Any) -> None:
-    """Count the plateaus near a power by the local hour they begin in."""
-    for k in range(plateaus.shape[1]):
-        if abs(plateaus[LEVEL_W, k] - power_w) <= NEAR * power_w:
-            starts[min(plateaus[START_MIN, k] // 60, 23)] += 1.0
+    """Count the plateaus of the days before that are near a power by the local hour they begin in."""
+    first, end = _between(plateaus, (1.0 - NEAR) * power_w - 1.0, (1.0 + NEAR) * power_w + 1.0)
+    numbers = plateaus.numbers
+    for k in range(first, end):
+        if numbers[IS_BEFORE, k] > 0 and abs(numbers[LEVEL_W, k] - power_w) <= NEAR * power_w:
+            starts[min(numbers[START_MIN, k] // 60, 23)] += 1.0
 
 
 @compiled
@@ -333,26 +362,26 @@ def describe_plateaus(plateaus: Any, power_w: Any) -> Any:
     mean_kwh : float, [kWh]
         Of one of them; a charge may be longer, for a plateau ends at midnight and at any other use.
     """
-    level_w, weight_min, length_min = plateaus[LEVEL_W], plateaus[WEIGHT_MIN], plateaus[LENGTH_MIN]
-    n_near, n_sharp, near_wh, all_wh = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    length, square = np.int64(0), np.int64(0)
+    n_near, n_sharp, near_wmin, length, square = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     near_w, sharp_w = NEAR * power_w, SHARP * power_w
+    first, end = _between(plateaus, power_w - near_w - 1.0, power_w + near_w + 1.0)
+    level_w, weight_min = plateaus.numbers[LEVEL_W, first:end], plateaus.numbers[WEIGHT_MIN, first:end]
+    length_min, start_min = plateaus.numbers[LENGTH_MIN, first:end], plateaus.numbers[START_MIN, first:end]
     for k in range(level_w.size):
         is_near = np.int64(abs(level_w[k] - power_w) <= near_w)
         n_near += is_near
         n_sharp += np.int64(abs(level_w[k] - power_w) <= sharp_w)
-        near_wh += is_near * level_w[k] * weight_min[k]
-        all_wh += level_w[k] * weight_min[k]
+        near_wmin += is_near * level_w[k] * weight_min[k]
         length += is_near * length_min[k]
         square += is_near * length_min[k] * length_min[k]
     if n_near == 0:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    begin = np.zeros(N_SLOTS)
+    begin = np.zeros(N_SLOTS, dtype=np.int64)
     for k in range(level_w.size):
-        if abs(level_w[k] - power_w) <= near_w:
-            begin[min(plateaus[START_MIN, k] // SLOT_MIN, N_SLOTS - 1)] += 1.0
-    most = 0.0
-    for k in range(N_SLOTS):
+        begin[min(start_min[k] // SLOT_MIN, N_SLOTS - 1)] += np.int64(abs(level_w[k] - power_w) <= near_w)
+    most = begin[0] + begin[N_SLOTS - 1]
+    for k in range(1, N_SLOTS):
         most = max(most, begin[k] + begin[k - 1])
     varied = np.sqrt(max(float(square) * n_near - float(length) * length, 0.0)) / length
-    return n_near, most / n_near, n_sharp / n_near, near_wh / all_wh, varied, near_wh / 60_000.0 / n_near
+    mean_kwh = near_wmin / 60_000.0 / n_near
+    return n_near, most / n_near, n_sharp / n_near, near_wmin / plateaus.all_wmin, varied, mean_kwh

@@ -138,15 +138,14 @@ def separate_vehicles(
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
     home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
-    plateaus, n_before = plateaus_of(experience, n_before)
-    history = plateaus[:, :n_before]
+    plateaus = plateaus_of(experience, n_before)
     if ownership == NO_LIST:
         power_w = usual_power(plateaus, wattages_w[:0])
         without_kwh, most_kwh = _log_odds_without_energy(plateaus, power_w)
         if without_kwh + PER_KWH * np.log(most_kwh) < np.log(REPORTED / (1.0 - REPORTED)):
             return 0, 0.0, 0.0
         out_wh[:] = 0.0
-        n, variance_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, 0)
+        n, variance_wh2 = _charge(home, power_w, plateaus, out_wh, session_start_us, session_end_us, session_wh, 0)
         mean_kwh = session_wh[:n].sum() / 1000.0 / max(n, 1)
         logit = min(without_kwh + PER_KWH * np.log(max(mean_kwh, 0.1)), SUREST)
         logit += PER_WEATHER * max(abs(weather_correlation(cuts, celsius, out_wh)) - LOOSE, 0.0)
@@ -162,7 +161,7 @@ def separate_vehicles(
         if power_w > 0:
             if n > 0:
                 home = Home(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
-            n, more_wh2 = _charge(home, power_w, history, out_wh, session_start_us, session_end_us, session_wh, n)
+            n, more_wh2 = _charge(home, power_w, plateaus, out_wh, session_start_us, session_end_us, session_wh, n)
             variance_wh2 += more_wh2
     _sort(session_start_us, session_end_us, session_wh, n)
     return n, variance_wh2, 1.0
@@ -280,7 +279,7 @@ def weather_correlation(cuts: Any, celsius: Any, out_wh: Any) -> Any:
 def _charge(
     home: Any,
     power_w: Any,
-    history: Any,
+    plateaus: Any,
     out_wh: Any,
     session_start_us: Any,
     session_end_us: Any,
@@ -290,7 +289,7 @@ def _charge(
     """Add the charges at one power to the `n` there are; return how many there are then and their variance."""
     wh_per_s = power_w / 3600.0
     habits = Habits(np.zeros(24), np.zeros(48), np.empty(24), np.empty(48))
-    add_starts(history, power_w, habits.starts)
+    add_starts(plateaus, power_w, habits.starts)
     runs = Runs(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
     n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
@@ -298,9 +297,9 @@ def _charge(
     rows = np.empty(n_runs, dtype=np.int64)
     found = Candidates(session_start_us[n:], session_end_us[n:], session_wh[n:], rows)
     n_found = 0
-    for _ in range(2):
+    for is_last in (False, True):
         weigh_habits(habits, hour_s)
-        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, sides, found)
+        n_found = find_candidates(home, wh_per_s, habits, runs, n_runs, sides, found, is_last)
     variance_wh2, month_wh = 0.0, 0.0
     for k in range(n_found):
         first, end, logit = found.first[k], found.end[k], found.logit[k]

@@ -1,5 +1,7 @@
 """The stages of the model, each alone on plain arrays."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -9,19 +11,35 @@ from analytics.disaggregation.columns import MINIMUM_W, N_COLUMNS, PART0_POWER_W
 from analytics.disaggregation.households import Household, household_of
 from analytics.disaggregation.places import places_of
 from analytics.disaggregation.priors import FRIDGE_KWH_PER_DAY
-from analytics.disaggregation.stages import activities, thermal
+from analytics.disaggregation.stages import activities, compiled, runs, thermal
 from analytics.disaggregation.stages.days import measure_day
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import numbers_of
+from analytics.disaggregation.stages.placing import Days, new_work, place_intervals
+from analytics.disaggregation.stages.quality import measure_home
 from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, reconcile_month, round_parts
 from analytics.disaggregation.stages.season import fill_season
-from analytics.disaggregation.stages.standby import fridge_share, standby_levels
+from analytics.disaggregation.stages.series import exponential, logarithm
+from analytics.disaggregation.stages.standby import double_median_of, fridge_share, standby_levels
 from analytics.disaggregation.stages.survey import expect
 
 FRIDAY = 19_601
 """2023-09-01."""
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+
+
+class Placed(NamedTuple):
+    """What of a batch tells where its intervals lie."""
+
+    offsets: np.ndarray
+    start_us: np.ndarray
+    edge_offsets: np.ndarray
+    edges_us: np.ndarray
+    place: np.ndarray
+    first_hour_us: int
+    celsius: np.ndarray
+    is_night: np.ndarray
 
 
 def days(n, *, power_w=100, minimum_w=100.0, quiet_w=None):
@@ -239,18 +257,19 @@ def test_runs_are_shared_out_among_what_is_owned():
     duration_s = np.full(96, 900, dtype=np.int32)
     residual_wh = np.full(96, 20.0)
     residual_wh[40:45] = 300.0  # 1.2 kW from 10:00 to 11:15
-    first, last = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
+    is_on, turns = np.zeros(98, dtype=np.uint8), np.zeros(98, dtype=np.int64)
     wall_s = start_us // 1_000_000
-    n_runs = activities.find_runs(start_us, duration_s, residual_wh, 0, 96, first, last)
-    assert (n_runs, first[0], last[0]) == (1, 40, 44)
+    n_runs = runs.find_runs(start_us, duration_s, residual_wh, 0, 96, 900, is_on, turns)
+    assert (n_runs, turns[0], turns[1]) == (1, 40, 45)
 
     def share(*keys):
         (home,) = numbers_of([household_of({}, [{"key": key, "amount": 1} for key in keys])])
-        odds, energy_wh = np.zeros((1, activities.N_COMPONENTS)), np.zeros(1)
-        rates, class_wh, variance = np.zeros(activities.N_COMPONENTS), np.zeros(N_CLASSES), np.zeros(N_CLASSES)
+        rates, class_wh, variance = np.zeros(runs.N_COMPONENTS), np.zeros(N_CLASSES), np.zeros(N_CLASSES)
+        found = runs.new_runs(n_runs)
         activities.set_rates(home, rates)
-        activities.describe_runs(duration_s, residual_wh, first, last, n_runs, wall_s, energy_wh, odds, rates)
-        activities.share_runs(odds, energy_wh, n_runs, 1.0, rates, class_wh, variance)
+        runs.measure_runs(duration_s, residual_wh, turns, n_runs, wall_s, 900, found)
+        activities.weigh_runs(found, n_runs, rates)
+        activities.share_runs(found, n_runs, 1.0, rates, class_wh, variance)
         return class_wh
 
     washing, nothing, both = share("WASHING_MACHINE"), share(), share("WASHING_MACHINE", "ELECTRIC_STOVE")
@@ -332,10 +351,120 @@ def test_the_short_way_of_even_days_finds_the_same_statistics_bit_for_bit(step_s
             + 2500 * (rng.random(start_us.size // 4 + 1) < 0.2).repeat(4)[: start_us.size]
         )
         energy_uwh = np.rint(power_w * step_s / 0.0036).astype(np.int64)
-        rows = np.zeros((2, N_COLUMNS), dtype=np.uint16)
+        rows, room_uwh = np.zeros((2, N_COLUMNS), dtype=np.uint16), np.empty(start_us.size + 1, dtype=np.int64)
         sums = [
-            measure_day(start_us, duration_s, energy_uwh, is_valid, is_even, 0, 86_400, row)
+            measure_day(start_us, duration_s, energy_uwh, is_valid, is_even, 0, 86_400, room_uwh, row)
             for is_even, row in zip((False, True), rows, strict=True)
         ]
         assert sums[0] == sums[1]
         assert rows[0].tolist() == rows[1].tolist()
+
+
+@pytest.mark.parametrize("step_s", [60, 420, 900, 1800, 3600, 28_800, 86_400])
+def test_months_of_regular_days_have_the_statistics_of_their_days_bit_for_bit(step_s):
+    rng = np.random.default_rng(step_s)
+    n_days, n_day = 5, 86_400 // step_s
+    n = n_days * n_day
+    start_us = np.arange(n, dtype=np.int64) * step_s * 1_000_000
+    duration_s, edges_us = np.full(n, step_s, dtype=np.int32), np.arange(n_days + 1, dtype=np.int64) * DAY_US
+    power_w = rng.gamma(0.3, 800, n) + 2500 * (rng.random(n // 4 + 1) < 0.2).repeat(4)[:n]
+    energy_uwh, is_valid = np.rint(power_w * step_s / 0.0036).astype(np.int64), np.ones(n, dtype=np.bool_)
+
+    def measured(valid):
+        total_uwh, valid_s = np.zeros(n_days, dtype=np.int64), np.zeros(n_days, dtype=np.int64)
+        rows, cuts = np.zeros((n_days, N_COLUMNS), dtype=np.uint16), np.zeros(n_days + 1, dtype=np.int64)
+        is_even = np.zeros(n_days, dtype=np.bool_)
+        shape = measure_home(
+            start_us, duration_s, energy_uwh, valid, edges_us, total_uwh, valid_s, rows, cuts, is_even
+        )
+        return shape, is_even, [total_uwh[:-1], valid_s[:-1], rows[:-1], cuts]
+
+    is_odd = is_valid.copy()
+    is_odd[-1] = False
+    regular, is_even, expected = measured(is_valid)
+    odd, is_even_of_odd, found = measured(is_odd)
+    assert regular == (step_s, n_day)
+    assert odd == (0, 0)
+    assert is_even.all()
+    assert is_even_of_odd.tolist() == [True] * (n_days - 1) + [False]
+    for one, other in zip(expected, found, strict=True):
+        assert one.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("step_s", [7, 60, 300, 900, 1800])
+def test_runs_of_even_intervals_are_those_found_one_by_one(step_s):
+    rng = np.random.default_rng(step_s)
+    n = 3 * 86_400 // step_s
+    start_us, duration_s = np.arange(n, dtype=np.int64) * step_s * 1_000_000, np.full(n, step_s, dtype=np.int32)
+    for pause in (0.0, 0.02, 0.3, 1.0):
+        power_w = np.where(rng.random(n) < 0.5, 0.0, 300.0)
+        for i in np.flatnonzero(rng.random(n) >= pause):
+            power_w[i] = power_w[i - 1]
+        for begin, end in ((0, n), (5, n - 3), (5, 6), (5, 5)):
+            found = []
+            for step in (step_s, 0):
+                is_on, turns = np.zeros(n + 2, dtype=np.uint8), np.zeros(n + 2, dtype=np.int64)
+                residual_wh = power_w * step_s / 3600
+                count = runs.find_runs(start_us, duration_s, residual_wh, begin, end, step, is_on, turns)
+                found.append(turns[: 2 * count].tolist())
+            assert found[0] == found[1]
+
+
+def test_series_are_as_exact_as_the_library():
+    @compiled
+    def both(x, of_x, of_square):
+        for i in range(x.size):
+            of_x[i], of_square[i] = exponential(-x[i]), logarithm(x[i] * x[i])
+
+    x = np.concatenate(
+        ([1e-300**0.5, 1e-9, 1.0, np.sqrt(2.0), np.sqrt(0.5), 690.0], np.geomspace(1e-6, 600.0, 5000))
+    )
+    of_x, of_square = np.empty_like(x), np.empty_like(x)
+    both(x, of_x, of_square)
+    assert of_x == pytest.approx(np.exp(-x), rel=1e-13)
+    assert of_square == pytest.approx(np.log(x * x), rel=1e-13, abs=1e-15)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 90, 91])
+def test_the_median_of_whole_numbers_is_that_of_sorting(size):
+    rng = np.random.default_rng(size)
+    for most in (1, 5, 3000, 2**18):
+        values = rng.integers(0, most + 1, size).astype(np.int32)
+        scratch = np.concatenate((values, [-1, 2**30])).astype(np.int32)
+        assert double_median_of(scratch, size) == 2 * np.median(values)
+
+
+@pytest.mark.parametrize("step_s", [60, 420, 900, 1800, 3600])
+@pytest.mark.parametrize("late_s", [0, 60, 900, 1800])
+def test_hours_are_spread_as_they_are_looked_up(step_s, late_s):
+    rng = np.random.default_rng(step_s)
+    n_hours, n_days = 100, 3
+    n = n_days * 86_400 // step_s
+    first_us = 24 * HOUR_US + late_s * 1_000_000
+    start_us = first_us + np.arange(n, dtype=np.int64) * step_s * 1_000_000
+    edges_us = first_us + np.arange(n_days + 1, dtype=np.int64) * DAY_US
+    hour = np.minimum((start_us // HOUR_US), n_hours - 1)
+    for hours in (n_hours, 80):  # the last hour goes on where there is no other
+        celsius, is_night = rng.normal(size=(1, hours)), rng.random((1, hours)) < 0.5
+        found = []
+        for step in (step_s, 0):
+            work = new_work(n)
+            inputs = Placed(
+                offsets=np.array([0, n]),
+                start_us=start_us,
+                edge_offsets=np.array([0, n_days + 1]),
+                edges_us=edges_us,
+                place=np.zeros(1, dtype=np.int64),
+                first_hour_us=0,
+                celsius=celsius,
+                is_night=is_night,
+            )
+            cuts = np.searchsorted(start_us, edges_us)
+            place_intervals(inputs, 0, Days(cuts, np.ones(n_days, dtype=np.bool_), step, 0), work)
+            found.append(work)
+        at = np.minimum(hour, hours - 1)
+        wall_s = (start_us - first_us) // 1_000_000 % 86_400
+        for one in found:
+            assert one.wall_s.tolist() == wall_s.tolist()
+            assert one.celsius.tolist() == celsius[0, at].tolist()
+            assert one.is_dark.tolist() == (is_night[0, at] & (wall_s >= 6 * 3600)).tolist()
