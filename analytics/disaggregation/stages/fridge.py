@@ -49,8 +49,8 @@ def fridge_power(home: Any, rows: Any, celsius: Any, share: Any) -> Any:
     scratch = np.empty(STANDBY_REFERENCE_DAYS + 1, dtype=np.int32)
     size = np.int64(0)
     for d in range(max(rows.shape[0] - STANDBY_REFERENCE_DAYS, 0), rows.shape[0]):
-        # Both are in the same steps.
-        scratch[size] = max(np.int32(rows[d, QUIET_W]) - np.int32(rows[d, MINIMUM_W]), 0)
+        more: Any = np.int64(rows[d, QUIET_W]) - np.int64(rows[d, MINIMUM_W])  # both in the same steps
+        scratch[size] = max(more, 0)
         size += np.int64(teaches(rows[d]))
     if size == 0:
         return usual_w, variance
