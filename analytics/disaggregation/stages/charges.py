@@ -137,12 +137,17 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
     first_of, end_of, high_s = runs.first, runs.end, habits.high_s
     n_runs, is_open, dip = 0, False, 0
     full_wh_per_s, twice_wh_per_s = FULL * wh_per_s, TWICE * wh_per_s
-    i = np.int64(0)
+    valid_s, least_s = np.int64(0), np.int64(duration_s[0])
+    for k in range(duration_s.size):
+        valid_s += np.int64(is_valid[k]) * np.int64(duration_s[k])
+        least_s = min(least_s, np.int64(duration_s[k]))
+    least_wh = full_wh_per_s * least_s
+    i: Any = np.int64(0)
     while i < duration_s.size:
         if not is_open:
             full = duration_s.size
             for k in range(max(i, 0), duration_s.size):
-                if residual_wh[k] >= full_wh_per_s * duration_s[k]:
+                if residual_wh[k] >= least_wh:
                     full = k
                     break
             i = full
@@ -168,9 +173,6 @@ def find_runs_of_full(home: Any, wh_per_s: Any, habits: Any, runs: Any) -> Any:
             is_short = duration_s[i] <= DIP_S or residual_wh[i] >= DIP * wh_per_s * duration_s[i]
             is_open = is_short and dip == 1
         i += 1
-    valid_s = np.int64(0)
-    for i in range(duration_s.size):
-        valid_s += np.int64(is_valid[i]) * np.int64(duration_s[i])
     return n_runs, valid_s / 24.0
 
 
@@ -349,10 +351,11 @@ def _log_odds(
 def _mean_of(home: Any, wh_per_s: Any, at: Any, stop: Any, step: Any) -> Any:
     """Return the mean relative power of the first hour from `at` towards `stop`."""
     wh, passed_s = 0.0, 0.0
+    residual_wh, duration_s = home.residual_wh, home.duration_s
     i = at
     while i != stop and passed_s < SIDE_S:
-        wh += home.residual_wh[i]
-        passed_s += home.duration_s[i]
+        wh += residual_wh[i]
+        passed_s += duration_s[i]
         i += step
     return wh / (wh_per_s * passed_s)
 
@@ -366,10 +369,11 @@ def _edges(home: Any, wh_per_s: Any, background: Any, first: Any, end: Any) -> A
         before = relative(home, wh_per_s, first - 2)
     rise = min(abs(at_first - before - 1.0), 1.0)
     fall = min(abs(at_last - background - 1.0), 1.0)
+    residual_wh, duration_s, is_valid = home.residual_wh, home.duration_s, home.is_valid
     i, passed_s = end + 1, 0.0
-    while i < home.start_us.size and passed_s < TAPER_S:
-        if home.is_valid[i]:
-            fall = min(fall, abs(at_last - relative(home, wh_per_s, i) - 1.0))
-        passed_s += home.duration_s[i]
+    while i < duration_s.size and passed_s < TAPER_S:
+        if is_valid[i]:
+            fall = min(fall, abs(at_last - residual_wh[i] / (wh_per_s * duration_s[i]) - 1.0))
+        passed_s += duration_s[i]
         i += 1
     return rise, fall

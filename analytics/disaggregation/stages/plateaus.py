@@ -58,7 +58,7 @@ class Plateaus(NamedTuple):
 
     numbers: npt.NDArray[np.int64]
     begins: npt.NDArray[np.int64]
-    all_wmin: int
+    all_wmin: np.int64
 
 
 @compiled
@@ -154,57 +154,62 @@ def _longest_within(energy_uwh: Any, step_s: Any, least_w: Any, first: Any, stop
 
     No block may reach over `first`, and none of what it returns is that.
     """
-    n = energy_uwh.size
     level_w, length_s, at = 0.0, longer_s, np.int64(0)
-    before_w = earlier_w = least_w
-    no_rise_uwh, w_per_uwh = np.int64(NO_RISE_UW * step_s), 0.0036 / step_s
+    no_rise_uwh = np.int64(NO_RISE_UW * step_s)
     now_uwh, before_uwh, earlier_uwh = energy_uwh[2:], energy_uwh[1:], energy_uwh
-    i, plain = first, np.int64(2)  # from `plain` on the two intervals before are what was before
+    # What was before a block stands for what was before the two intervals after it, up to `plain`.
+    base_w, base_uwh, i, plain = least_w, np.int64(least_w * step_s / 0.0036), first, np.int64(2)
     while i < stop:
-        if i >= plain:
+        if i < plain:
+            if energy_uwh[i] - base_uwh < no_rise_uwh:
+                base_uwh = min(base_uwh, energy_uwh[i])
+                base_w = min(base_w, energy_uwh[i] * 0.0036 / step_s)
+                i += 1
+                continue
+        else:
             rise = stop
             for k in range(max(i - 2, 0), stop - 2):
                 if now_uwh[k] - min(before_uwh[k], earlier_uwh[k]) >= no_rise_uwh:
                     rise = k + 2
                     break
-            i = rise
-            if i == stop:
+            if rise == stop:
                 break
-            before_w, earlier_w = energy_uwh[i - 1] * 0.0036 / step_s, energy_uwh[i - 2] * 0.0036 / step_s
-        power_w = energy_uwh[i] * 0.0036 / step_s
-        base_w = min(before_w, earlier_w)
-        top_w = power_w - base_w
-        if top_w < MIN_RISE_W:
-            earlier_w, before_w = before_w, power_w
-            i += 1
-            continue
-        inner = i
-        # The first interval may be charged in for a part of its time.
-        if i + 1 < n:
-            next_w = energy_uwh[i + 1] * 0.0036 / step_s - base_w
-            if next_w * STAYS > top_w:
-                inner, top_w = i + 1, next_w
-        low_w, high_w = STAYS * top_w, top_w / STAYS
-        slack_w = 1e-9 * (high_w + base_w)  # within it a product is not surely the quotient
-        sure_low_w, sure_high_w = low_w + base_w + slack_w, high_w + base_w - slack_w
-        end = n
-        for k in range(max(inner, 0), n):
-            if not sure_low_w <= energy_uwh[k] * w_per_uwh <= sure_high_w:
-                if not low_w <= energy_uwh[k] * 0.0036 / step_s - base_w <= high_w:
-                    end = k
-                    break
-        found_s = (end - inner) * step_s
-        if found_s > length_s and found_s >= MIN_PLATEAU_S:
-            found_w = _flat_level(energy_uwh, step_s, inner, end, base_w, top_w)
-            if found_w > 0.0:
-                level_w, length_s, at = found_w, found_s, inner
+            i = rise
+            base_uwh = min(energy_uwh[i - 1], energy_uwh[i - 2])
+            base_w = base_uwh * 0.0036 / step_s
+        top_w = energy_uwh[i] * 0.0036 / step_s - base_w
+        end = i
+        if top_w >= MIN_RISE_W:
+            inner, end, top_w = _even_block(energy_uwh, step_s, i, base_w, top_w)
+            found_s = (end - inner) * step_s
+            if found_s > length_s and found_s >= MIN_PLATEAU_S:
+                found_w = _flat_level(energy_uwh, step_s, inner, end, base_w, top_w)
+                if found_w > 0.0:
+                    level_w, length_s, at = found_w, found_s, inner
         if end > i + 1:
-            before_w = earlier_w = base_w
             i, plain = end, end + 2
         else:
-            earlier_w, before_w = before_w, power_w
             i += 1
     return level_w, length_s, at
+
+
+@compiled
+def _even_block(energy_uwh: Any, step_s: Any, first: Any, base_w: Any, top_w: Any) -> Any:
+    """Return first inner interval and end of the block that begins at `first` with a rise, and the rise."""
+    n, inner = energy_uwh.size, first
+    # The first interval may be charged in for a part of its time.
+    if first + 1 < n:
+        next_w = energy_uwh[first + 1] * 0.0036 / step_s - base_w
+        if next_w * STAYS > top_w:
+            inner, top_w = first + 1, next_w
+    w_per_uwh, low_w, high_w = 0.0036 / step_s, STAYS * top_w, top_w / STAYS
+    slack_w = 1e-9 * (high_w + base_w)  # within it a product is not surely the quotient
+    sure_low_w, sure_high_w = low_w + base_w + slack_w, high_w + base_w - slack_w
+    for k in range(max(inner, 0), n):
+        is_sure = sure_low_w <= energy_uwh[k] * w_per_uwh <= sure_high_w
+        if not is_sure and not low_w <= energy_uwh[k] * 0.0036 / step_s - base_w <= high_w:
+            return inner, k, top_w
+    return inner, n, top_w
 
 
 @compiled

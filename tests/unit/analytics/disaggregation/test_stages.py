@@ -1,7 +1,5 @@
 """The stages of the model, each alone on plain arrays."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,6 @@ from analytics.disaggregation.stages import activities, compiled, runs, thermal
 from analytics.disaggregation.stages.days import measure_day
 from analytics.disaggregation.stages.fridge import fridge_power
 from analytics.disaggregation.stages.home import numbers_of
-from analytics.disaggregation.stages.placing import Days, new_work, place_intervals
 from analytics.disaggregation.stages.quality import measure_home
 from analytics.disaggregation.stages.reconcile import fit_total, reconcile_days, reconcile_month, round_parts
 from analytics.disaggregation.stages.season import fill_season
@@ -27,19 +24,6 @@ FRIDAY = 19_601
 """2023-09-01."""
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-
-
-class Placed(NamedTuple):
-    """What of a batch tells where its intervals lie."""
-
-    offsets: np.ndarray
-    start_us: np.ndarray
-    edge_offsets: np.ndarray
-    edges_us: np.ndarray
-    place: np.ndarray
-    first_hour_us: int
-    celsius: np.ndarray
-    is_night: np.ndarray
 
 
 def days(n, *, power_w=100, minimum_w=100.0, quiet_w=None):
@@ -432,39 +416,3 @@ def test_the_median_of_whole_numbers_is_that_of_sorting(size):
         values = rng.integers(0, most + 1, size).astype(np.int32)
         scratch = np.concatenate((values, [-1, 2**30])).astype(np.int32)
         assert double_median_of(scratch, size) == 2 * np.median(values)
-
-
-@pytest.mark.parametrize("step_s", [60, 420, 900, 1800, 3600])
-@pytest.mark.parametrize("late_s", [0, 60, 900, 1800])
-def test_hours_are_spread_as_they_are_looked_up(step_s, late_s):
-    rng = np.random.default_rng(step_s)
-    n_hours, n_days = 100, 3
-    n = n_days * 86_400 // step_s
-    first_us = 24 * HOUR_US + late_s * 1_000_000
-    start_us = first_us + np.arange(n, dtype=np.int64) * step_s * 1_000_000
-    edges_us = first_us + np.arange(n_days + 1, dtype=np.int64) * DAY_US
-    hour = np.minimum((start_us // HOUR_US), n_hours - 1)
-    for hours in (n_hours, 80):  # the last hour goes on where there is no other
-        celsius, is_night = rng.normal(size=(1, hours)), rng.random((1, hours)) < 0.5
-        found = []
-        for step in (step_s, 0):
-            work = new_work(n)
-            inputs = Placed(
-                offsets=np.array([0, n]),
-                start_us=start_us,
-                edge_offsets=np.array([0, n_days + 1]),
-                edges_us=edges_us,
-                place=np.zeros(1, dtype=np.int64),
-                first_hour_us=0,
-                celsius=celsius,
-                is_night=is_night,
-            )
-            cuts = np.searchsorted(start_us, edges_us)
-            place_intervals(inputs, 0, Days(cuts, np.ones(n_days, dtype=np.bool_), step, 0), work)
-            found.append(work)
-        at = np.minimum(hour, hours - 1)
-        wall_s = (start_us - first_us) // 1_000_000 % 86_400
-        for one in found:
-            assert one.wall_s.tolist() == wall_s.tolist()
-            assert one.celsius.tolist() == celsius[0, at].tolist()
-            assert one.is_dark.tolist() == (is_night[0, at] & (wall_s >= 6 * 3600)).tolist()
