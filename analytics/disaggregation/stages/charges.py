@@ -94,7 +94,7 @@ class Runs(NamedTuple):
 class Sides(NamedTuple):
     """Stretch of each run and what surrounds it, for it is asked for again; shapes (rows, 2) and (rows, 4).
 
-    The first rows are of the runs themselves, as many after them of the best stretch of each.
+    The first rows are of the runs themselves, as many after them of the best stretch of each that is no whole run.
     """
 
     stretch: npt.NDArray[np.int64]
@@ -212,7 +212,7 @@ def find_candidates(
         low, high = min(before, after, background), min(max(before, after, background), MOST_BESIDE)
         first, end, score = _best_stretch(home, wh_per_s, low, high, noise, habits.high_log, first, last)
         if score > 0.0:
-            row = n_runs + run
+            row = run if first == runs.first[run] and end == last else n_runs + run
             before, after, background, _ = _known_surroundings(home, wh_per_s, first, end, sides, row)
             logit = _log_odds(home, wh_per_s, habits, first, end, score, before, after, background)
             found.first[n_found], found.end[n_found], found.logit[n_found] = first, end, logit
