@@ -101,17 +101,18 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
         # Parts of the arrays spare the check for places counted from the end.
         day_us, clock_s = start_us[low:high], wall_s[low:high]
         warm_c, dark = celsius[low:high], is_dark[low:high]
+        if days.is_even[d] and SEVERAL * np.int64(duration_s[low]) * 1_000_000 <= HOUR_US:
+            first_s, step_s = (day_us[0] - edges_us[d]) // 1_000_000, np.int64(duration_s[low])
+            _fill_clock(first_s, step_s, length_s, clock_s)
+            sines = inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam
+            _place_hours(day_us, step_s, clock_s, first_hour_us, inputs.celsius[place], sines, warm_c, dark)
+            continue
         if length_s == DAY_S:
             for i in range(day_us.size):
                 clock_s[i] = min(np.int32((day_us[i] - edges_us[d] + 0.5) * 1e-6), np.int32(DAY_S - 1))
         else:
             for i in range(day_us.size):
                 clock_s[i] = wall_second(np.int64((day_us[i] - edges_us[d] + 0.5) * 1e-6), length_s)
-        if days.is_even[d] and SEVERAL * np.int64(duration_s[low]) * 1_000_000 <= HOUR_US:
-            sines = inputs.sun, sin_phi, cos_phi, cos_lam, sin_lam
-            step_us = np.int64(duration_s[low]) * 1_000_000
-            _place_hours(day_us, step_us, clock_s, first_hour_us, inputs.celsius[place], sines, warm_c, dark)
-            continue
         for i in range(day_us.size):
             if day_us[i] >= next_us:
                 passed = (day_us[i] - next_us) // HOUR_US + 1 if day_us[i] >= next_us + HOUR_US else 1
@@ -129,8 +130,19 @@ def place_intervals(inputs: Any, n: Any, days: Any, work: Any) -> None:
 
 
 @compiled
+def _fill_clock(first_s: Any, step_s: Any, length_s: Any, clock_s: Any) -> None:
+    """Fill the local clock of an even day whose first interval begins `first_s` after midnight."""
+    if length_s == DAY_S:
+        for i in range(clock_s.size):
+            clock_s[i] = min(first_s + i * step_s, DAY_S - 1)
+    else:
+        for i in range(clock_s.size):
+            clock_s[i] = wall_second(first_s + i * step_s, length_s)
+
+
+@compiled
 def _place_hours(
-    day_us: Any, step_us: Any, clock_s: Any, first_hour_us: Any, celsius: Any, sines: Any, warm_c: Any, dark: Any
+    day_us: Any, step_s: Any, clock_s: Any, first_hour_us: Any, celsius: Any, sines: Any, warm_c: Any, dark: Any
 ) -> None:
     """Fill warmth and darkness of an even day of short intervals, those of an hour at once.
 
@@ -139,7 +151,7 @@ def _place_hours(
     sines : tuple
         What `sun_sine` takes after the hour.
     """
-    i = np.int64(0)
+    i, step_us = np.int64(0), 1_000_000 * step_s
     while i < day_us.size:
         hour = (day_us[i] - first_hour_us) // HOUR_US
         left_us = first_hour_us + (hour + 1) * HOUR_US - day_us[i]
