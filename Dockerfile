@@ -5,9 +5,9 @@ RUN pip install --no-cache-dir 'uv==0.13.*' \
  && useradd --uid 10001 --create-home --home-dir /var/lib/wattloom wattloom
 
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements-image.lock ./
 RUN uv venv /opt/wattloom \
- && uv pip sync --no-cache --python /opt/wattloom/bin/python --require-hashes requirements.lock
+ && uv pip sync --no-cache --python /opt/wattloom/bin/python --require-hashes requirements-image.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY analytics analytics

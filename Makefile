@@ -54,6 +54,9 @@ lock: $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group image --constraint requirements.lock pyproject.toml \
+	  --output-file requirements-image.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --group oracle --output-file requirements-oracle.lock
 
 clean:

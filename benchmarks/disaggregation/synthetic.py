@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from analytics.disaggregation.batch import CLASSES
-from benchmarks.disaggregation.homes import LabelledHome, Session, appliance
+from benchmarks.disaggregation.homes import LabelledHome, Session
+from pipelines.simulators.documents import appliances_of, property_of
 from pipelines.simulators.homes import (
     KOLKATA_HOME,
     LONDON_FLAT,
@@ -59,8 +60,8 @@ def simulated(interval_s: int = 900, *, months: int = 12) -> list[LabelledHome]:
                     key: made.energy_mwh[key] / 1000.0 if key in made.energy_mwh else none for key in CLASSES
                 },
                 labels={key: (key,) for key in CLASSES},
-                property_=_property(household),
-                appliances=_appliances(household),
+                property_=property_of(household),
+                appliances=appliances_of(household),
                 sessions=tuple(
                     Session(
                         start_us=charge.start.timestamp() * 1e6,
@@ -73,42 +74,3 @@ def simulated(interval_s: int = 900, *, months: int = 12) -> list[LabelledHome]:
             )
         )
     return homes
-
-
-def _property(household: Household) -> dict[str, object]:
-    return {
-        "property_type": "HOME",
-        "home_usage_type": "PRIMARY",
-        "home_type": "HOUSE" if household.floor_area_m2 > 100 else "FLAT",
-        "people_amount": household.people,
-        "people_amount_in_day_time": household.people_in_daytime,
-        "home_size": household.floor_area_m2,
-        "power_generator_source": "NONE",
-    }
-
-
-def _appliances(household: Household) -> list[dict[str, object]]:
-    """Return the list the people of a simulated home would give."""
-    listed = [appliance("FRIDGE", type="FRIDGE_AND_FREEZER", amount=len(household.fridges))]
-    if household.has_washing_machine:
-        listed.append(appliance("WASHING_MACHINE"))
-    if household.has_dishwasher:
-        listed.append(appliance("DISHWASHER"))
-    if household.dryer is not None:
-        kind = "HEAT_PUMP" if household.dryer == "heat_pump" else "VENTED"
-        seasons = ["AUTUMN", "SPRING", "SUMMER", "WINTER"]
-        listed.append(appliance("TUMBLE_DRYER", type=kind, usage_types=seasons))
-    if household.cooking == "electric":
-        listed += [appliance("ELECTRIC_STOVE", type="ELECTRIC"), appliance("ELECTRIC_OVEN", type="REGULAR")]
-    listed += [appliance("ELECTRIC_OVEN", type="MICROWAVE"), appliance("KETTLE")]
-    if household.boiler is not None:
-        boiler = {"water_tank": True, "coupled_with_solar_thermal_system": "NO"}
-        listed.append(appliance("ELECTRIC_BOILER", usage_type="WATER_HEATING", **boiler))
-    if household.heating is not None:
-        kind = "HEAT_PUMP" if household.heating.kind == "heat_pump" else "RADIATOR"
-        listed.append(appliance("ELECTRIC_HEATING", type=kind))
-    if household.cooling is not None:
-        listed.append(appliance("AC", type="MINI_SPLIT", usage_type="SUMMER"))
-    if household.vehicle is not None:
-        listed.append(appliance("ELECTRIC_VEHICLE", type="CAR", wattages=[int(household.vehicle.charger_w)]))
-    return listed

@@ -1,4 +1,4 @@
-"""``wattloom pipeline STEP``, the same functions that the DAGs call, and ``wattloom worker``."""
+"""``wattloom pipeline STEP``, the same functions that the DAGs call, ``wattloom worker`` and ``wattloom compile``."""
 
 import argparse
 import json
@@ -36,7 +36,7 @@ _WITH_PROGRESS = frozenset({"month", "week"})
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``pipeline`` and ``worker``."""
+    """Add ``pipeline``, ``worker`` and ``compile``."""
     step = commands.add_parser("pipeline", help="one pipeline step, the same that a DAG task runs")
     step.add_argument("step", choices=sorted(STEPS), metavar="STEP", help=", ".join(sorted(STEPS)))
     step.add_argument("--month", metavar="YYYY-MM")
@@ -52,6 +52,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     worker = commands.add_parser("worker", help="execute AMR tasks that are invoked on demand, within a second")
     worker.add_argument("--scheduled", action="store_true", help="and scheduled jobs as they become due")
     worker.set_defaults(run=run_worker)
+    ahead = commands.add_parser("compile", help="compile the disaggregation now rather than when it first runs")
+    ahead.set_defaults(run=run_compile)
 
 
 def run_step(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -79,6 +81,15 @@ def run_worker(settings: Settings, chosen: argparse.Namespace) -> int:
 
     require_head(settings)
     print(json.dumps(work(settings, scheduled=chosen.scheduled)))
+    return 0
+
+
+def run_compile(_settings: Settings, _chosen: argparse.Namespace) -> int:
+    """Compile for this machine and keep the result; nothing to do where that was done."""
+    from pipelines.insight.readiness import announce_compiling, compile_ahead
+
+    announce_compiling()
+    compile_ahead()
     return 0
 
 

@@ -37,6 +37,10 @@ class JsonClient:
         """Return the JSON answer to a POST of ``body``."""
         return self._call("POST", path, body)
 
+    def put(self, path: str, body: object) -> Any:
+        """Return the JSON answer to a PUT of ``body``."""
+        return self._call("PUT", path, body)
+
     def patch(self, path: str, body: object) -> Any:
         """Return the JSON answer to a PATCH of ``body``."""
         return self._call("PATCH", path, body)

@@ -105,6 +105,12 @@ def invoke(api: JsonClient, meter: Meter) -> int:
     return int(job["id"])
 
 
+def describe(sensors: JsonClient, meter: Meter) -> None:
+    """Say what the home behind a meter is; allowed from its first reading on."""
+    for document, body in meter.line["household"].items():
+        sensors.put(f"/sensors/{meter.sensor_id}/metadata/{document}", body)
+
+
 def jobs(api: JsonClient, identifiers: Sequence[int]) -> list[dict[str, Any]]:
     """Return jobs as they stand."""
     return [api.get(f"{_METERING}/amr-jobs/{identifier}") for identifier in identifiers]

@@ -58,6 +58,14 @@ class DemoProcess:
         if self._child is None or code is not None:
             raise SourceUnavailable(f"{self.name} ended with code {code}, see {self.log}:\n{self.last_words()}")
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for a program that ends by itself; tell whether it did, and well."""
+        if self._child is None:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._child.wait(seconds) == 0
+        return False
+
     def last_words(self, lines: int = 15) -> str:
         """Return the end of the log."""
         with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ from pipelines.demo.airflow import USERNAME, AirflowStandalone
 from pipelines.demo.chart import Report, collection_table, overview, report_panel
 from pipelines.demo.client import HOST, JsonClient, free_port
 from pipelines.demo.files import read_private, write_private
-from pipelines.demo.meters import Meter, enter, invoke, jobs
+from pipelines.demo.meters import Meter, describe, enter, invoke, jobs
 from pipelines.demo.process import DemoProcess, child_environment
 from pipelines.errors import Conflict, NotFound, SourceUnavailable
 from pipelines.settings import Settings
@@ -36,6 +36,7 @@ _PREFERRED_PORT = 8000
 _API_TIMEOUT_S = 60.0
 _METERS_TIMEOUT_S = 60.0
 _COLLECT_TIMEOUT_S = 240.0
+_COMPILE_TIMEOUT_S = 300.0
 _PAUSE_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,6 +84,7 @@ class _Demo:
         self._api_process = DemoProcess(self._folder, "api")
         self._meters_process = DemoProcess(self._folder, "meters")
         self._worker_process = DemoProcess(self._folder, "worker")
+        self._compiler_process = DemoProcess(self._folder, "compiler")
         self._airflow = AirflowStandalone(self._home, self._server, self._variables)
 
     def show(self) -> None:
@@ -91,6 +93,7 @@ class _Demo:
         with self._progress() as progress:
             with _step(progress, "Database"):
                 self._start_database()
+            self._start(self._compiler_process, "compile")  # done by the time that a month is disaggregated
             with _step(progress, "Migrations"):
                 migrate(engine_for(self._settings))
             self._started.callback(self._airflow.stop)
@@ -109,6 +112,12 @@ class _Demo:
                 invoked = [invoke(self._api, meter) for meter in meters]
                 self._airflow.run("collect_due")
                 collected = self._collected(invoked)
+            with _step(progress, "What the homes own, and where they are"):
+                for meter in meters:
+                    if meter.has_archive:
+                        describe(self._sensors, meter)
+            with _step(progress, "Kernels compiled for this machine"):
+                self._compiler_process.wait(_COMPILE_TIMEOUT_S)  # else the first task that needs them does it
             for dag_id in DAGS[1:]:
                 with _step(progress, f"DAG {dag_id}"):
                     self._airflow.run(dag_id)

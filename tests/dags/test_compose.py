@@ -100,3 +100,16 @@ def test_the_image_holds_every_package_of_the_house_and_runs_as_an_ordinary_user
         assert f"COPY {package} {package}\n" in DOCKERFILE
     assert "USER wattloom\n" in DOCKERFILE
     assert "--require-hashes" in DOCKERFILE
+
+
+def test_the_image_holds_what_was_tested_and_no_tool_of_development():
+    tested, image = _pins("requirements.lock"), _pins("requirements-image.lock")
+
+    assert "requirements-image.lock" in DOCKERFILE
+    assert image.items() <= tested.items()
+    assert {"pytest", "mypy", "ruff", "hypothesis"} <= tested.keys() - image.keys()
+    assert {"litestar", "apache-airflow", "numba", "setuptools"} <= image.keys()
+
+
+def _pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;\\]+)", (ROOT / lock).read_text(), re.MULTILINE))

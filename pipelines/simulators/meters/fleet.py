@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines import clock
 from pipelines.errors import RejectedInput
+from pipelines.simulators.documents import documents_of
 from pipelines.simulators.household import KOLKATA_HOME, LONDON_FLAT, STOCKHOLM_HOUSE, Household
 from pipelines.simulators.meters.archive import MeterArchive, household_archive
 from pipelines.simulators.meters.kinds import DIGITS, KINDS, PROTOCOLS, SimulatedMeter
@@ -92,6 +93,7 @@ class Fleet:
                     manufacturer_serial=f"{10_000_001 + number}",
                     timezone=home.household.zone,
                     fault=faults[behind] if behind < len(faults) else None,
+                    household=documents_of(home.household),
                 )
                 await self._add(_own(archive, number), line, first_port + number if first_port else 0)
                 number += 1

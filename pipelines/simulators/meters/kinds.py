@@ -23,7 +23,7 @@ DIGITS = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedMeter:
-    """One line of the manifest, in the words of the API."""
+    """One line of the manifest, in the words of the API; ``household`` holds the documents of `metadata/*`."""
 
     name: str
     title: str
@@ -41,6 +41,7 @@ class SimulatedMeter:
     task_call: str = ""
     task_kwargs: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
+    household: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON takes it."""
