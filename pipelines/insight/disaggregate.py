@@ -24,7 +24,7 @@ from pipelines.db.bulk import array_text
 from pipelines.db.engine import raw, unit_of_work
 from pipelines.insight.changed_weather import learned_hours, weather_digest
 from pipelines.insight.history import read_history, store_statistics
-from pipelines.insight.homes import MeasuredMonth, intervals_a_day, read_month
+from pipelines.insight.homes import MeasuredMonth, intervals_of_last_day, read_month
 from pipelines.insight.readiness import announce_compiling
 from pipelines.insight.results import Computed, forget_month, store_month
 from pipelines.insight.surroundings import Surroundings, read_surroundings
@@ -34,6 +34,7 @@ from pipelines.insight.zones import zones_of_devices
 _HOMES_AT_ONCE = 200
 _INTERVALS_A_DAY_AT_ONCE = 30_000
 """What the homes of a batch have of a day at most, unless a single home has more: a month of them takes 45 MB."""
+_MINUTES_A_DAY = 1440
 _BATCHES_AT_ONCE = 2
 """While one batch computes, another reads or writes; each is a transaction of its own, on its own connection."""
 
@@ -87,11 +88,11 @@ def disaggregate_months(
 def _batches(engine: sa.Engine, devices: Sequence[int], month: date) -> Iterator[list[int]]:
     """Cut devices into batches of bounded size."""
     with unit_of_work(engine) as connection:
-        of_home = intervals_a_day(connection, devices, month)
+        of_home = intervals_of_last_day(connection, devices, month)
     batch: list[int] = []
     size = 0
     for device in devices:
-        more = of_home.get(device, 0)
+        more = of_home.get(device, _MINUTES_A_DAY)
         if batch and (len(batch) == _HOMES_AT_ONCE or size + more > _INTERVALS_A_DAY_AT_ONCE):
             yield batch
             batch, size = [], 0

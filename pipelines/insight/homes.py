@@ -131,18 +131,12 @@ def _read_rows(
         )
 
 
-def intervals_a_day(connection: sa.Connection, devices: Sequence[int], month: date) -> dict[int, int]:
-    """Return how many intervals the last measured day of a month should have, of each device that has any."""
+def intervals_of_last_day(connection: sa.Connection, devices: Sequence[int], month: date) -> dict[int, int]:
+    """Return how many intervals the last day of a month should have, of each device that has any on it."""
     rows = raw(connection).execute(
-        "SELECT k.device_id, e.expected_intervals FROM unnest(%(devices)s::int4[]) AS k (device_id) CROSS JOIN LATERAL"
-        " (SELECT expected_intervals FROM wattloom.daily_energy WHERE device_id = k.device_id"
-        " AND direction = %(import)s AND day BETWEEN %(first)s AND %(last)s ORDER BY day DESC LIMIT 1) AS e",
-        {
-            "devices": array_text(devices),
-            "import": int(Direction.IMPORT),
-            "first": month,
-            "last": month_range(month.year, month.month).last,
-        },
+        "SELECT device_id, expected_intervals FROM wattloom.daily_energy"
+        " WHERE device_id = ANY(%s::int4[]) AND direction = %s AND day = %s",
+        (array_text(devices), int(Direction.IMPORT), month_range(month.year, month.month).last),
     )
     return dict(rows.fetchall())
 
