@@ -35,6 +35,7 @@ from analytics.disaggregation.priors import (
     NORMAL_INDEPENDENT,
     NORMAL_KWH,
     NORMAL_SHARE,
+    PART_HINT,
     SEASON_INDEPENDENT,
     SIGNIFICANT_BIC,
     THERMAL_PRIOR_DOUBT,
@@ -65,9 +66,6 @@ from analytics.disaggregation.stages.regression import (
     new_equations,
 )
 from analytics.disaggregation.stages.survey import size_of
-
-HINT = 2.0
-"""Evidence of a whole day from which on its parts are looked at, by twice a logarithm of a likelihood."""
 
 _UNUSUAL = np.array(
     [((base - BASE_C[0]) / BASE_DOUBT_K[0]) ** 2 for base in HEATING_BASES_C]
@@ -231,7 +229,7 @@ def choose(
     if evidence >= least:
         return base
     # Of what the whole day does not even hint at, a part has nothing to tell.
-    return base if evidence >= HINT and shows_in_a_part(term, base, other, n, equations, squares) else none
+    return base if evidence >= PART_HINT and shows_in_a_part(term, base, other, n, equations, squares) else none
 
 
 @compiled
