@@ -9,6 +9,7 @@ from analytics.disaggregation.home_month import limit
 from analytics.disaggregation.stages import compiled
 from analytics.disaggregation.stages.daytime import allocate, month_energy, shape_parts
 from analytics.disaggregation.stages.regression import N_PARTS
+from analytics.disaggregation.stages.sums import add_up
 from analytics.disaggregation.stages.thermal import new_signature, regress
 
 
@@ -60,13 +61,11 @@ def separate_weather(home: Any, days: Any, work: Any, found: Any, room_wh: Any) 
         allocate(expected_wh, work.shape, cuts, work.residual_wh, work.out_wh)
         for d in range(expected_wh.size):
             if expected_wh[d] > 0:
-                taken_wh = 0.0
                 residual_wh, out_wh = work.residual_wh[cuts[d] : cuts[d + 1]], work.out_wh[cuts[d] : cuts[d + 1]]
                 for i in range(out_wh.size):
                     residual_wh[i] = max(residual_wh[i] - out_wh[i], 0.0)
-                    taken_wh += out_wh[i]
-                    energy_wh += out_wh[i]
-                found.day_wh[k, d] = taken_wh
+                found.day_wh[k, d] = add_up(out_wh)
+                energy_wh += found.day_wh[k, d]
         found.energy[k] = energy_wh
         limit(k, room_wh, found)
         room_wh = max(room_wh - found.energy[k], 0.0)

@@ -42,6 +42,7 @@ from analytics.disaggregation.stages.home import (
 )
 from analytics.disaggregation.stages.runs import N_COMPONENTS
 from analytics.disaggregation.stages.series import exponential, logarithm
+from analytics.disaggregation.stages.sums import dot
 from analytics.disaggregation.stages.survey import boiler_kwh, people_of
 
 KETTLE, HOB, MACHINE, DISHES, DRYER, TANK, REST = range(N_COMPONENTS)
@@ -135,26 +136,6 @@ def favour_regular(runs: Any, n_runs: Any, days: Any) -> None:
         favour[hour] = 1.0 + (BOILER_REGULAR - 1.0) * max(often - mean, 0.0)
     for run in range(n_runs):
         runs.odds[TANK, run] *= favour[runs.hour[run]]
-
-
-@compiled
-def dot(a: Any, b: Any) -> Any:
-    """Return the sum of products of two arrays of one length, in four sums that do not wait for each other."""
-    sum0 = sum1 = sum2 = sum3 = 0.0
-    one, four = np.uint64(1), np.uint64(4)
-    whole = np.uint64(a.size) // four * four
-    # Whole numbers without a sign spare the check for places counted from the end.
-    for i in range(np.uint64(0), whole, four):
-        j = i + one
-        k = j + one
-        m = k + one
-        sum0 += a[i] * b[i]
-        sum1 += a[j] * b[j]
-        sum2 += a[k] * b[k]
-        sum3 += a[m] * b[m]
-    for i in range(whole, np.uint64(a.size)):
-        sum0 += a[i] * b[i]
-    return (sum0 + sum1) + (sum2 + sum3)
 
 
 @compiled

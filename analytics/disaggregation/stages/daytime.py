@@ -37,6 +37,10 @@ from analytics.disaggregation.stages.regression import (
     rest_of,
     substitute,
 )
+from analytics.disaggregation.stages.sums import add_up
+
+NOTHING_WH = 1e-6
+"""What rounding may leave of a day's energy."""
 
 
 @compiled
@@ -93,9 +97,31 @@ def split_parts(equations: Any, weights: Any, heat: Any, cool: Any, inverse: Any
 
 
 @compiled
-def part_of_day(wall_s: Any) -> Any:
-    """Return the part of the day of a wall-clock second."""
-    return min(wall_s // PART_S, N_PARTS - 1)
+def cut_parts(wall_s: Any, low: Any, high: Any, ends: Any) -> None:
+    """Fill where the parts of a day begin among its intervals `low:high`, and the end of the last.
+
+    Parameters
+    ----------
+    wall_s : ndarray of int32, shape (n,), [s]
+    ends : ndarray of int64, shape (N_PARTS + 1,)
+    """
+    ends[0], ends[N_PARTS] = low, high
+    for part in range(1, N_PARTS):
+        first, last = ends[part - 1], high
+        while first < last:
+            middle = (first + last) // 2
+            if wall_s[middle] < part * PART_S:
+                first = middle + 1
+            else:
+                last = middle
+        ends[part] = first
+
+
+@compiled
+def fill_shape(base: Any, celsius: Any, duration_s: Any, residual_wh: Any, shape: Any) -> None:
+    """Fill the degree-seconds of intervals that have energy left, 0 for others."""
+    for i in range(shape.size):
+        shape[i] = degrees(base, celsius[i]) * duration_s[i] if residual_wh[i] > 0 else 0.0
 
 
 @compiled
@@ -127,32 +153,36 @@ def shape_parts(
     shape : ndarray of float64, shape (n,)
         Filled within the days.
     """
-    kelvins = np.zeros(N_PARTS)
-    first, last = cuts[0], cuts[cuts.size - 1]
-    for i in range(first, last):
-        shape[i] = degrees(base, celsius[i]) * duration_s[i] if residual_wh[i] > 0 else 0.0
-        kelvins[part_of_day(wall_s[i])] += shape[i]
+    n_days = cuts.size - 1
+    kelvins, ends = np.empty((n_days, N_PARTS)), np.empty((n_days, N_PARTS + 1), dtype=np.int64)
+    first, last = cuts[0], cuts[n_days]
+    fill_shape(base, celsius[first:last], duration_s[first:last], residual_wh[first:last], shape[first:last])
+    for d in range(n_days):
+        cut_parts(wall_s, cuts[d], cuts[d + 1], ends[d])
+        for part in range(N_PARTS):
+            kelvins[d, part] = add_up(shape[ends[d, part] : ends[d, part + 1]])
     whole = kelvins.sum()
     for part in range(N_PARTS):
-        usual = kelvins[part] / whole if whole > 0 else 1.0 / N_PARTS
+        usual = kelvins[:, part].sum() / whole if whole > 0 else 1.0 / N_PARTS
         part_share[part] = max(trust[part] * share[part] + (1.0 - trust[part]) * usual, 0.0)
     whole = part_share.sum()
     for part in range(N_PARTS):
         part_share[part] = part_share[part] / whole if whole > 0 else 1.0 / N_PARTS
-    seconds = np.empty(N_PARTS)
-    for d in range(cuts.size - 1):
-        kelvins[:] = 0.0
-        seconds[:] = 0.0
-        for i in range(cuts[d], cuts[d + 1]):
-            part = part_of_day(wall_s[i])
-            kelvins[part] += shape[i]
-            seconds[part] += duration_s[i] if residual_wh[i] > 0 else 0.0
-        for i in range(cuts[d], cuts[d + 1]):
-            part = part_of_day(wall_s[i])
-            if kelvins[part] > 0:
-                shape[i] *= part_share[part] / kelvins[part]
-            elif residual_wh[i] > 0:
-                shape[i] = part_share[part] * duration_s[i] / seconds[part]
+    for d in range(n_days):
+        for part in range(N_PARTS):
+            low, high = ends[d, part], ends[d, part + 1]
+            shape_, rest_wh, length_s = shape[low:high], residual_wh[low:high], duration_s[low:high]
+            if kelvins[d, part] > 0:
+                factor = part_share[part] / kelvins[d, part]
+                for i in range(shape_.size):
+                    shape_[i] *= factor
+                continue
+            seconds = np.int64(0)
+            for i in range(shape_.size):
+                seconds += length_s[i] if rest_wh[i] > 0 else 0
+            for i in range(shape_.size):
+                if rest_wh[i] > 0:
+                    shape_[i] = part_share[part] * length_s[i] / seconds
 
 
 @compiled
@@ -206,17 +236,17 @@ def allocate(day_wh: Any, shape: Any, cuts: Any, residual_wh: Any, out_wh: Any) 
     for d in range(day_wh.size):
         if day_wh[d] <= 0:
             continue
-        weight, got, left = 0.0, 0.0, 0.0
         low, high = cuts[d], cuts[d + 1]
         shape_, rest_wh, given_wh = shape[low:high], residual_wh[low:high], out_wh[low:high]
+        weight = add_up(shape_)
+        factor = day_wh[d] / weight if weight > 0 else 0.0
         for i in range(shape_.size):
-            weight += shape_[i]
-        for i in range(shape_.size):
-            given_wh[i] = min(day_wh[d] * shape_[i] / weight, rest_wh[i]) if weight > 0 else 0.0
-            got += given_wh[i]
-            left += rest_wh[i] - given_wh[i]
+            given_wh[i] = min(factor * shape_[i], rest_wh[i])
+        got = add_up(given_wh)
         short = day_wh[d] - got
-        part = min(short / left, 1.0) if left > 0 and short > 0 else 0.0
-        if part > 0:
-            for i in range(shape_.size):
-                given_wh[i] = min(given_wh[i] + part * (rest_wh[i] - given_wh[i]), rest_wh[i])
+        if short <= NOTHING_WH:
+            continue
+        left = add_up(rest_wh) - got
+        part = min(short / left, 1.0) if left > 0 else 0.0
+        for i in range(shape_.size):
+            given_wh[i] = min(given_wh[i] + part * (rest_wh[i] - given_wh[i]), rest_wh[i])

@@ -35,8 +35,11 @@ MIN_PART_SHARE = 0.2
 """Share of a part of a day below which the part is taken at the day's mean."""
 WHOLE, LEAST = round(1.0 / STEPS[PART0_VALID_SHARE]), round(MIN_PART_SHARE / STEPS[PART0_VALID_SHARE])
 """A whole part and that share, in steps of the statistics."""
-N_SUMS, N_MORE = 15, 15
-"""Sums of a bin, and of all days."""
+(W, WT, WTT, WY, WTY, WD, WTD, WF, WTF, WP), WTP, N_SUMS = range(10), 12, 15
+"""Sums of a bin of temperature: products of the weight `w`, the temperature `t`, the day's energy `y`, its dark hours
+`d`, whether it is free `f`, and the energy `p` of each of the first three parts of the day."""
+(FD, FY, DD, DY, YY, FP), DP, PP, N_MORE = range(6), 8, 11, 15
+"""Further sums of all days, all with the weight; `PP` of all four parts of the day."""
 
 _BASES = np.array(HEATING_BASES_C + COOLING_BASES_C)
 _EDGES = np.unique(_BASES)
@@ -137,7 +140,41 @@ def measured_parts(rows: Any) -> Any:
 
 
 @compiled
-def add_days(  # noqa: PLR0915 -- one pass over the days; sums by name stay in registers
+def fill_parts(row: Any, n_parts: Any, part_kwh: Any) -> Any:
+    """Fill the energy of the parts of a day and return their sum [kWh], -1 where too little was measured.
+
+    Parameters
+    ----------
+    n_parts : int
+        How many parts of a day are measured at all in this home.
+    part_kwh : ndarray of float64, shape (N_PARTS,)
+        Of a part that was hardly measured, the day's mean.
+    """
+    kwh, least = 0.0, row[PART0_VALID_SHARE]
+    for part in range(N_PARTS):
+        part_kwh[part] = row[PART0_POWER_W + part] * KWH_PER_W
+        kwh += part_kwh[part]
+        least = min(least, row[PART0_VALID_SHARE + part])
+    if least < WHOLE:
+        kwh = day_kwh(row, n_parts)
+        for part in range(N_PARTS - 1):
+            if row[PART0_VALID_SHARE + part] < LEAST:
+                part_kwh[part] = kwh / N_PARTS
+        part_kwh[N_PARTS - 1] = kwh - (part_kwh[0] + part_kwh[1] + part_kwh[2])
+    return kwh
+
+
+@compiled
+def bin_of(celsius: Any) -> Any:
+    """Return the bin of a temperature between the bases of the grid."""
+    at = 0
+    for edge in range(_EDGES.size):
+        at += int(celsius >= _EDGES[edge])
+    return at
+
+
+@compiled
+def add_days(
     rows: Any, first_day: Any, mean_c: Any, dark_h: Any, n_parts: Any, has_weather: Any, bins: Any, more: Any
 ) -> Any:
     """Add up the products of the days of which enough was measured; return how many these are.
@@ -148,92 +185,47 @@ def add_days(  # noqa: PLR0915 -- one pass over the days; sums by name stay in r
         How many parts of a day are measured at all in this home.
     has_weather : bool
         Warmth and the parts of the day matter too; else all days are in one bin without them.
-    bins : ndarray of float64, shape (edges + 1, N_SUMS)
-        Zeros, filled with w, wT, wT², wy, wTy, w dark, wT dark, w weekend, wT weekend, wy and wTy of the first
-        three parts of the day, in bins of temperature.
-    more : ndarray of float64, shape (N_MORE,)
-        Zeros, filled with w weekend dark, w weekend y, w dark², w dark y, wy², w weekend y and w dark y of the
-        first three parts, wy² of all four.
+    bins, more : ndarray of float64, shapes (edges + 1, N_SUMS), (N_MORE,)
+        Zeros, filled.
     """
-    count = np.int64(0)
-    weekend_dark, weekend_y, dark_dark, dark_y, y_y = 0.0, 0.0, 0.0, 0.0, 0.0
-    weekend_1, weekend_2, weekend_3, dark_1, dark_2, dark_3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    square_1, square_2, square_3, square_4 = 0.0, 0.0, 0.0, 0.0
+    count, part_kwh = np.int64(0), np.empty(N_PARTS)
     growth = 2.0 ** (1.0 / SEASON_HALF_LIFE_DAYS)
     weight = growth ** -rows.shape[0]
     weekday = (first_day + THURSDAY - 1) % DAYS_PER_WEEK
     for d in range(rows.shape[0]):
         weight *= growth
         weekday = weekday + 1 if weekday < DAYS_PER_WEEK - 1 else 0
-        row = rows[d]
-        one, two, three = (
-            row[PART0_POWER_W] * KWH_PER_W,
-            row[PART0_POWER_W + 1] * KWH_PER_W,
-            row[PART0_POWER_W + 2] * KWH_PER_W,
-        )
-        kwh = one + two + three + row[PART0_POWER_W + 3] * KWH_PER_W
-        if (
-            min(
-                row[PART0_VALID_SHARE],
-                row[PART0_VALID_SHARE + 1],
-                row[PART0_VALID_SHARE + 2],
-                row[PART0_VALID_SHARE + 3],
-            )
-            < WHOLE
-        ):
-            kwh = day_kwh(row, n_parts)
-            if kwh < 0:
-                continue
-            one = one if row[PART0_VALID_SHARE] >= LEAST else kwh / N_PARTS
-            two = two if row[PART0_VALID_SHARE + 1] >= LEAST else kwh / N_PARTS
-            three = three if row[PART0_VALID_SHARE + 2] >= LEAST else kwh / N_PARTS
+        kwh = fill_parts(rows[d], n_parts, part_kwh)
+        if kwh < 0:
+            continue
         count += 1
-        celsius, dark, y = mean_c[d], weight * dark_h[d], weight * kwh
-        is_free = weekday >= SATURDAY
-        at = 0
-        if has_weather:
-            for edge in range(_EDGES.size):
-                at += int(celsius >= _EDGES[edge])
-        sums = bins[at]
-        sums[0] += weight
-        sums[3] += y
-        sums[5] += dark
-        dark_dark += dark * dark_h[d]
-        dark_y += dark * kwh
-        y_y += y * kwh
-        if is_free:
-            sums[7] += weight
-            weekend_dark += dark
-            weekend_y += y
+        free = 1.0 if weekday >= SATURDAY else 0.0
+        celsius, y, dark = mean_c[d], weight * kwh, weight * dark_h[d]
+        sums = bins[bin_of(celsius) if has_weather else 0]
+        sums[W] += weight
+        sums[WY] += y
+        sums[WD] += dark
+        sums[WF] += weight * free
+        more[FD] += dark * free
+        more[FY] += y * free
+        more[DD] += dark * dark_h[d]
+        more[DY] += dark * kwh
+        more[YY] += y * kwh
         if not has_weather:
             continue
-        four = kwh - (one + two + three)
-        y_1, y_2, y_3 = weight * one, weight * two, weight * three
-        sums[1] += weight * celsius
-        sums[2] += weight * celsius * celsius
-        sums[4] += y * celsius
-        sums[6] += dark * celsius
-        sums[9] += y_1
-        sums[10] += y_2
-        sums[11] += y_3
-        sums[12] += y_1 * celsius
-        sums[13] += y_2 * celsius
-        sums[14] += y_3 * celsius
-        dark_1 += dark * one
-        dark_2 += dark * two
-        dark_3 += dark * three
-        square_1 += y_1 * one
-        square_2 += y_2 * two
-        square_3 += y_3 * three
-        square_4 += weight * four * four
-        if is_free:
-            sums[8] += weight * celsius
-            weekend_1 += y_1
-            weekend_2 += y_2
-            weekend_3 += y_3
-    more[0], more[1], more[2], more[3], more[4] = weekend_dark, weekend_y, dark_dark, dark_y, y_y
-    more[5], more[6], more[7], more[8], more[9], more[10] = weekend_1, weekend_2, weekend_3, dark_1, dark_2, dark_3
-    more[11], more[12], more[13], more[14] = square_1, square_2, square_3, square_4
+        sums[WT] += weight * celsius
+        sums[WTT] += weight * celsius * celsius
+        sums[WTY] += y * celsius
+        sums[WTD] += dark * celsius
+        sums[WTF] += weight * celsius * free
+        for part in range(N_PARTS):
+            more[PP + part] += weight * part_kwh[part] * part_kwh[part]
+        for part in range(N_PARTS - 1):
+            weighed = weight * part_kwh[part]
+            sums[WP + part] += weighed
+            sums[WTP + part] += weighed * celsius
+            more[FP + part] += weighed * free
+            more[DP + part] += dark * part_kwh[part]
     return count
 
 
@@ -258,20 +250,20 @@ def add_up(
         for k in range(N_SUMS):
             bins[at, k] += bins[at - 1, k]
     whole, common = bins[_EDGES.size], equations.common
-    common[0, 0], common[0, 1], common[0, 2], common[0, 3] = whole[0], whole[7], whole[5], whole[3]
-    common[1, 1], common[1, 2], common[1, 3] = whole[7], more[0], more[1]
-    common[2, 2], common[2, 3] = more[2], more[3]
+    common[0, 0], common[0, 1], common[0, 2], common[0, 3] = whole[W], whole[WF], whole[WD], whole[WY]
+    common[1, 1], common[1, 2], common[1, 3] = whole[WF], more[FD], more[FY]
+    common[2, 2], common[2, 3] = more[DD], more[DY]
     if not has_weather:
-        return count, whole[0], more[4]
+        return count, whole[W], more[YY]
     last = N_PARTS - 1
     equations.part_common[last] = common[:, N_COMMON]
     for part in range(last):
-        equations.part_common[part, 0] = whole[9 + part]
-        equations.part_common[part, 1] = more[5 + part]
-        equations.part_common[part, 2] = more[8 + part]
+        equations.part_common[part, 0] = whole[WP + part]
+        equations.part_common[part, 1] = more[FP + part]
+        equations.part_common[part, 2] = more[DP + part]
         equations.part_common[last] -= equations.part_common[part]
-        equations.part_squares[part] = more[11 + part]
-    equations.part_squares[last] = more[11 + last]
+        equations.part_squares[part] = more[PP + part]
+    equations.part_squares[last] = more[PP + last]
     sums = np.empty(N_SUMS)
     for base in range(N_BASES):
         # The degrees are sign (T - B): below a heating base of the sums up to it, above a cooling base of the rest.
@@ -280,16 +272,16 @@ def add_up(
         for k in range(N_SUMS):
             sums[k] = bins[edge, k] if base < N_HEATING else whole[k] - bins[edge, k]
         degrees_of = equations.with_base[base]
-        degrees_of[0] = sign * (sums[1] - at * sums[0])
-        degrees_of[1] = sign * (sums[8] - at * sums[7])
-        degrees_of[2] = sign * (sums[6] - at * sums[5])
-        degrees_of[3] = max(sums[2] - 2.0 * at * sums[1] + at * at * sums[0], 0.0)
-        degrees_of[4] = sign * (sums[4] - at * sums[3])
+        degrees_of[0] = sign * (sums[WT] - at * sums[W])
+        degrees_of[1] = sign * (sums[WTF] - at * sums[WF])
+        degrees_of[2] = sign * (sums[WTD] - at * sums[WD])
+        degrees_of[3] = max(sums[WTT] - 2.0 * at * sums[WT] + at * at * sums[W], 0.0)
+        degrees_of[4] = sign * (sums[WTY] - at * sums[WY])
         equations.part_base[last, base] = degrees_of[4]
         for part in range(last):
-            equations.part_base[part, base] = sign * (sums[12 + part] - at * sums[9 + part])
+            equations.part_base[part, base] = sign * (sums[WTP + part] - at * sums[WP + part])
             equations.part_base[last, base] -= equations.part_base[part, base]
-    return count, whole[0], more[4]
+    return count, whole[W], more[YY]
 
 
 @compiled
