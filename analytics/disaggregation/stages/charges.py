@@ -65,14 +65,14 @@ PER_STEP_UP, PER_STEP_DOWN, PER_HOUR, PER_BACKGROUND, PER_START = -2.1, -2.8, 0.
 MAX_HOURS = 3.0
 
 
-class Home(NamedTuple):
+class Intervals(NamedTuple):
     """One home's intervals, as every stage gets them."""
 
     start_us: npt.NDArray[np.int64]
     duration_s: npt.NDArray[np.int32]
     residual_wh: npt.NDArray[np.float64]
     is_valid: npt.NDArray[np.bool_]
-    wall_s: npt.NDArray[np.int64]
+    wall_s: npt.NDArray[np.int32]
 
 
 class Habits(NamedTuple):
@@ -84,7 +84,7 @@ class Habits(NamedTuple):
     high_log: npt.NDArray[np.float64]
 
 
-class Runs(NamedTuple):
+class HighRuns(NamedTuple):
     """First and end of each run of intervals as high as the charger."""
 
     first: npt.NDArray[np.int64]

@@ -29,8 +29,8 @@ from analytics.disaggregation.stages.charges import (
     TAPER_S,
     Candidates,
     Habits,
-    Home,
-    Runs,
+    HighRuns,
+    Intervals,
     find_candidates,
     find_runs_of_full,
     follows,
@@ -137,7 +137,7 @@ def separate_vehicles(
     """
     if ownership == NOT_OWNED or start_us.size == 0:
         return 0, 0.0, 0.0
-    home = Home(start_us, duration_s, residual_wh, is_valid, wall_s)
+    home = Intervals(start_us, duration_s, residual_wh, is_valid, wall_s)
     plateaus = plateaus_of(experience, n_before)
     if ownership == NO_LIST:
         power_w = usual_power(plateaus, wattages_w[:0])
@@ -160,7 +160,7 @@ def separate_vehicles(
         power_w = _power_of(plateaus, wattages_w, w)
         if power_w > 0:
             if n > 0:
-                home = Home(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
+                home = Intervals(start_us, duration_s, residual_wh, is_valid & (out_wh == 0.0), wall_s)
             n, more_wh2 = _charge(home, power_w, plateaus, out_wh, session_start_us, session_end_us, session_wh, n)
             variance_wh2 += more_wh2
     _sort(session_start_us, session_end_us, session_wh, n)
@@ -290,7 +290,7 @@ def _charge(
     wh_per_s = power_w / 3600.0
     habits = Habits(np.zeros(24), np.zeros(48), np.empty(24), np.empty(48))
     add_starts(plateaus, power_w, habits.starts)
-    runs = Runs(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
+    runs = HighRuns(np.empty(home.start_us.size, np.int64), np.empty(home.start_us.size, np.int64))
     n_runs, hour_s = find_runs_of_full(home, wh_per_s, habits, runs)
     # The arrays of the sessions hold the candidates first: a session is never written before its candidate.
     sides = new_sides(n_runs)
