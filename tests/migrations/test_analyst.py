@@ -12,6 +12,7 @@ from pipelines.db.engine import unit_of_work
 from pipelines.db.migrate import migrate
 from tests.integration.world import QUARTER, T0, World
 
+pytestmark = pytest.mark.xdist_group("analyst")  # the role, and its password, belong to the whole server
 ROLE = "wattloom_analyst"
 VIEWS = {
     "readings",
