@@ -40,7 +40,10 @@ def compiler(*folders: Path, inline: str = "never") -> Callable[[Callable[..., A
         dispatcher: Any = njit(**options)(function)
         cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if cache_file is not None:  # a folder that cannot be written has no cache
-            cache_file._source_stamp = stamp  # noqa: SLF001 - numba knows the stamp of one module only
+            # Numba knows the stamp of one module only, and reads it from behind names of classes that may be gone;
+            # its own version stands before them.
+            cache_file._source_stamp = stamp  # noqa: SLF001
+            cache_file._version = f"{cache_file._version} {stamp}"  # noqa: SLF001
         return dispatcher
 
     return compiled

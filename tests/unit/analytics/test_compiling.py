@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 
 import pytest
@@ -56,3 +57,27 @@ def test_code_is_known_to_be_compiled_once_it_is_kept_under_its_stamp(tmp_path):
     assert is_compiled(compiler(tmp_path)(fresh.add_two))
     (tmp_path / "one.py").write_text("A = 2\n")
     assert not is_compiled(compiler(tmp_path)(fresh.add_two))
+
+
+def test_code_kept_for_a_class_that_is_gone_is_made_anew(tmp_path, monkeypatch):
+    (tmp_path / "one.py").write_text("A = 1\n")
+    module = tmp_path / "shapes_of_kernel.py"
+    module.write_text(
+        "from typing import NamedTuple\n"
+        "class Earlier(NamedTuple):\n    a: int\n"
+        "class Later(NamedTuple):\n    a: int\n"
+        "def first_of(pair):\n    return pair.a\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    shapes = importlib.import_module("shapes_of_kernel")
+    function = compiler(tmp_path)(shapes.first_of)
+    if not hasattr(function, "py_func"):
+        pytest.skip("compiling is switched off")
+    assert function(shapes.Earlier(1)) == 1
+
+    monkeypatch.delattr(shapes, "Earlier")
+    (tmp_path / "one.py").write_text("A = 2\n")
+
+    renewed = compiler(tmp_path)(shapes.first_of)
+    assert not is_compiled(renewed)
+    assert renewed(shapes.Later(2)) == 2
