@@ -140,28 +140,24 @@ def measured_parts(rows: Any) -> Any:
 
 
 @compiled
-def fill_parts(row: Any, n_parts: Any, part_kwh: Any) -> Any:
-    """Fill the energy of the parts of a day and return their sum [kWh], -1 where too little was measured.
+def energies_of(row: Any, n_parts: Any) -> Any:
+    """Return a day's energy, -1 where too little was measured, and that of its first three parts [kWh].
 
-    Parameters
-    ----------
-    n_parts : int
-        How many parts of a day are measured at all in this home.
-    part_kwh : ndarray of float64, shape (N_PARTS,)
-        Of a part that was hardly measured, the day's mean.
+    A part that was hardly measured has the day's mean. `n_parts` says how many parts of a day are measured at all.
     """
-    kwh, least = 0.0, row[PART0_VALID_SHARE]
-    for part in range(N_PARTS):
-        part_kwh[part] = row[PART0_POWER_W + part] * KWH_PER_W
-        kwh += part_kwh[part]
-        least = min(least, row[PART0_VALID_SHARE + part])
-    if least < WHOLE:
-        kwh = day_kwh(row, n_parts)
-        for part in range(N_PARTS - 1):
-            if row[PART0_VALID_SHARE + part] < LEAST:
-                part_kwh[part] = kwh / N_PARTS
-        part_kwh[N_PARTS - 1] = kwh - (part_kwh[0] + part_kwh[1] + part_kwh[2])
-    return kwh
+    one, two, three = (
+        row[PART0_POWER_W] * KWH_PER_W,
+        row[PART0_POWER_W + 1] * KWH_PER_W,
+        row[PART0_POWER_W + 2] * KWH_PER_W,
+    )
+    least = min(row[PART0_VALID_SHARE], row[PART0_VALID_SHARE + 1])
+    if min(least, row[PART0_VALID_SHARE + 2], row[PART0_VALID_SHARE + 3]) >= WHOLE:
+        return one + two + three + row[PART0_POWER_W + 3] * KWH_PER_W, one, two, three
+    kwh = day_kwh(row, n_parts)
+    one = one if row[PART0_VALID_SHARE] >= LEAST else kwh / N_PARTS
+    two = two if row[PART0_VALID_SHARE + 1] >= LEAST else kwh / N_PARTS
+    three = three if row[PART0_VALID_SHARE + 2] >= LEAST else kwh / N_PARTS
+    return kwh, one, two, three
 
 
 @compiled
@@ -188,44 +184,53 @@ def add_days(
     bins, more : ndarray of float64, shapes (edges + 1, N_SUMS), (N_MORE,)
         Zeros, filled.
     """
-    count, part_kwh = np.int64(0), np.empty(N_PARTS)
+    count = np.int64(0)
+    # Sums of all days have a name each, so that they stay in registers.
+    fd, fy, dd, dy, yy = 0.0, 0.0, 0.0, 0.0, 0.0
+    f_1, f_2, f_3, d_1, d_2, d_3, p_1, p_2, p_3, p_4 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     growth = 2.0 ** (1.0 / SEASON_HALF_LIFE_DAYS)
     weight = growth ** -rows.shape[0]
     weekday = (first_day + THURSDAY - 1) % DAYS_PER_WEEK
     for d in range(rows.shape[0]):
         weight *= growth
         weekday = weekday + 1 if weekday < DAYS_PER_WEEK - 1 else 0
-        kwh = fill_parts(rows[d], n_parts, part_kwh)
+        kwh, one, two, three = energies_of(rows[d], n_parts)
         if kwh < 0:
             continue
         count += 1
-        free = 1.0 if weekday >= SATURDAY else 0.0
+        is_free = weekday >= SATURDAY
         celsius, y, dark = mean_c[d], weight * kwh, weight * dark_h[d]
         sums = bins[bin_of(celsius) if has_weather else 0]
         sums[W] += weight
         sums[WY] += y
         sums[WD] += dark
-        sums[WF] += weight * free
-        more[FD] += dark * free
-        more[FY] += y * free
-        more[DD] += dark * dark_h[d]
-        more[DY] += dark * kwh
-        more[YY] += y * kwh
+        dd += dark * dark_h[d]
+        dy += dark * kwh
+        yy += y * kwh
+        if is_free:
+            sums[WF] += weight
+            fd += dark
+            fy += y
         if not has_weather:
             continue
+        four = kwh - (one + two + three)
+        y_1, y_2, y_3 = weight * one, weight * two, weight * three
         sums[WT] += weight * celsius
         sums[WTT] += weight * celsius * celsius
         sums[WTY] += y * celsius
         sums[WTD] += dark * celsius
-        sums[WTF] += weight * celsius * free
-        for part in range(N_PARTS):
-            more[PP + part] += weight * part_kwh[part] * part_kwh[part]
-        for part in range(N_PARTS - 1):
-            weighed = weight * part_kwh[part]
+        for part, weighed in enumerate((y_1, y_2, y_3)):
             sums[WP + part] += weighed
             sums[WTP + part] += weighed * celsius
-            more[FP + part] += weighed * free
-            more[DP + part] += dark * part_kwh[part]
+        d_1, d_2, d_3 = d_1 + dark * one, d_2 + dark * two, d_3 + dark * three
+        p_1, p_2, p_3, p_4 = p_1 + y_1 * one, p_2 + y_2 * two, p_3 + y_3 * three, p_4 + weight * four * four
+        if is_free:
+            sums[WTF] += weight * celsius
+            f_1, f_2, f_3 = f_1 + y_1, f_2 + y_2, f_3 + y_3
+    more[FD], more[FY], more[DD], more[DY], more[YY] = fd, fy, dd, dy, yy
+    more[FP], more[FP + 1], more[FP + 2] = f_1, f_2, f_3
+    more[DP], more[DP + 1], more[DP + 2] = d_1, d_2, d_3
+    more[PP], more[PP + 1], more[PP + 2], more[PP + 3] = p_1, p_2, p_3, p_4
     return count
 
 
